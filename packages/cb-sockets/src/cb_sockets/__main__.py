@@ -1,0 +1,8 @@
+"""``python -m cb_sockets``."""
+
+from __future__ import annotations
+
+from cb_sockets.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The public API, type-checked from outside."""
