@@ -1,0 +1,351 @@
+"""Many connections in one thread: the server that waits for all of them at once.
+
+The hot path is `_readable`: one read, all messages in it, one handler call, one write. Whatever the socket does not
+take at once waits in ``out``; while that is more than ``high_water``, the peer is not read. A handler runs in the
+loop's thread: one that waits for anything belongs into `ThreadServer` or ``aio``.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+
+from cb_sockets import proxy
+from cb_sockets.decoders import Decoder
+from cb_sockets.errors import FramingError
+from cb_sockets.framing import Framing
+from cb_sockets.handlers import Handler, HandlerFailed, Limits, Process, bind, per_connection
+from cb_sockets.net import Address
+from cb_sockets.poller import READ, WRITE
+from cb_sockets.server import Server, Wait
+from cb_sockets.transport import Outgoing, end_output, frame_parts, read, reset
+
+__all__ = ["SelectorServer"]
+
+log = logging.getLogger("cb_sockets")
+
+_READ_SIZE = 256 * 1024
+_SMALL_READ = 32 * 1024
+
+
+class _Connection:
+    """One peer. ``step`` is what to do when it is readable: PROXY header, TLS handshake, messages, or discard."""
+
+    __slots__ = ("closing", "decoder", "fresh", "head", "mask", "out", "partial", "process", "since", "sock", "step")
+
+    def __init__(self, sock: socket.socket, decoder: Decoder, since: float, step: Callable[[_Connection], None]) -> None:
+        self.sock = sock
+        self.decoder = decoder
+        self.since = since
+        self.step = step
+        self.process: Process | None = None  # None until the PROXY header and the TLS handshake are behind us
+        self.out: Outgoing | None = None
+        self.head: bytearray | None = None
+        self.mask = READ
+        self.partial = False
+        self.fresh = True
+        self.closing = False  # write what is left, then end
+
+    def waits_for(self) -> Wait:
+        if self.out is not None:
+            return "write"
+        if self.closing:
+            return "linger"
+        return "message" if self.process is None or self.decoder.buffered else "idle"
+
+
+class SelectorServer(Server[_Connection]):
+    """A server for many connections in one thread, over epoll (kqueue, select). See `Server` for the arguments.
+
+    About 1 kB of memory an idle connection. Several processes with ``reuse_port`` use several cores.
+
+    >>> from cb_sockets import LengthPrefixed, connect
+    >>> with SelectorServer("127.0.0.1:0", LengthPrefixed(), bytes.upper) as server:
+    ...     server.start()
+    ...     with connect(server.address, LengthPrefixed()) as peer:
+    ...         peer.request(b"shout")
+    b'SHOUT'
+    """
+
+    def __init__(
+        self,
+        address: str | tuple[str, int] | Address,
+        framing: Framing,
+        handler: Handler | per_connection,
+        *,
+        limits: Limits | None = None,
+        tls: ssl.SSLContext | None = None,
+        proxy_protocol: bool = False,
+        reuse_port: bool = False,
+    ) -> None:
+        super().__init__(
+            address, framing, handler, limits=limits, tls=tls, proxy_protocol=proxy_protocol, reuse_port=reuse_port
+        )
+        self._buffer = memoryview(bytearray(_READ_SIZE))
+        self._read = socket.socket.recv_into if tls is None else read
+        # Made once, so that a connection holds references instead of closures and bound methods of its own.
+        self._shared = None if isinstance(handler, per_connection) else bind(handler)
+        self._on_readable = self._readable
+        self._on_handshake = self._handshake
+        self._on_proxy = self._read_proxy
+        self._on_discard = self._discard
+
+    # -- a connection begins ----------------------------------------------------------------------------------
+
+    def _adopt(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        connection = _Connection(sock, self._framing.decoder(), self._now, self._on_proxy)
+        fd = sock.fileno()
+        self._connections[fd] = connection
+        self._poller.register(fd, READ)
+        if not self._proxy_protocol:
+            self._open(connection, None)
+
+    def _read_proxy(self, connection: _Connection) -> None:
+        """Read the PROXY header and not a byte more: what follows may be a TLS handshake."""
+        head = connection.head = connection.head or bytearray()
+        try:
+            while (missing := proxy.missing(head)) > 0:
+                data = connection.sock.recv(missing)
+                if not data:
+                    return self._drop(connection)
+                head += data
+            told = proxy.source(head)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return self._drop(connection)
+        except FramingError as error:
+            log.warning("%s: %s refused: %s", self.address, self._name(connection), error)
+            return self._drop(connection)
+        connection.head = None
+        self._open(connection, told)
+        return connection.step(connection)
+
+    def _open(self, connection: _Connection, told: str | None) -> None:
+        if self._tls is None:
+            self._begin(connection, told)
+            return
+        try:
+            connection.sock = self._tls.wrap_socket(
+                connection.sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False
+            )
+        except OSError:  # gone already
+            self._drop(connection)
+            return
+        connection.head = bytearray((told or "").encode())
+        connection.step = self._on_handshake
+
+    def _handshake(self, connection: _Connection) -> None:
+        sock = connection.sock
+        assert isinstance(sock, ssl.SSLSocket)
+        try:
+            sock.do_handshake()
+        except ssl.SSLWantReadError:
+            return self._watch(connection, READ)
+        except ssl.SSLWantWriteError:
+            return self._watch(connection, WRITE)
+        except OSError as error:
+            log.info("%s: %s: TLS handshake failed: %s", self.address, self._name(connection), error)
+            return self._drop(connection)
+        told = (connection.head or b"").decode()
+        connection.head = None
+        self._watch(connection, READ)
+        self._begin(connection, told)
+        return self._readable(connection)
+
+    def _begin(self, connection: _Connection, told: str | None) -> None:
+        handler = self._handler
+        if isinstance(handler, per_connection):
+            connection.process = bind(handler.factory(self._peer(connection, told)))
+        else:
+            connection.process = self._shared
+        connection.step = self._on_readable
+
+    # -- messages ---------------------------------------------------------------------------------------------
+
+    def _ready(self, connection: _Connection, mask: int) -> None:
+        if mask == READ:
+            connection.step(connection)
+            return
+        if connection.out is not None:
+            self._flush(connection)
+        elif mask & WRITE and connection.process is None:
+            connection.step(connection)
+            return
+        if mask & ~WRITE and connection.sock.fileno() >= 0 and (connection.mask & READ or mask & ~(READ | WRITE)):
+            connection.step(connection)
+
+    def _readable(self, connection: _Connection) -> None:
+        try:
+            count = self._read(connection.sock, self._buffer)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._drop(connection)
+            return
+        if count <= 0:
+            if count == 0:
+                self._peer_ended(connection)
+            return
+        data = self._buffer[:count]
+        try:
+            messages = connection.decoder.feed(data.tobytes() if count <= _SMALL_READ else data)
+        except FramingError as error:
+            self._refuse(connection, error)
+            return
+        if messages:
+            connection.since = self._now
+            connection.partial = connection.fresh = False
+            self._answer(connection, messages)
+        elif not connection.partial:
+            connection.since = self._now
+            connection.partial = True
+
+    def _answer(self, connection: _Connection, messages: list[bytes]) -> None:
+        assert connection.process is not None
+        try:
+            replies = connection.process(messages)
+        except HandlerFailed as failure:
+            log.error("%s: handler failed, connection closed", self.address, exc_info=failure.__cause__)
+            replies = failure.replies
+            connection.closing = True
+        try:
+            if replies:
+                self._send(connection, replies)
+        except FramingError as error:
+            log.error("%s: reply cannot be framed, connection closed: %s", self.address, error)
+            connection.closing = True
+        except OSError:
+            self._drop(connection)
+            return
+        if connection.closing:
+            self._close_soon(connection)
+
+    def _send(self, connection: _Connection, replies: list[bytes]) -> None:
+        parts = frame_parts(self._framing.parts(replies), replies)
+        if connection.out is not None:
+            connection.out.add(parts)
+            self._watch_out(connection, connection.out)
+            return
+        if len(parts) == 1 and self._tls is None:
+            data = parts[0]
+            try:
+                sent = connection.sock.send(data)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(data):
+                return
+            parts = [memoryview(data)[sent:]]
+        connection.out = Outgoing(parts)
+        self._flush(connection)
+
+    def _flush(self, connection: _Connection) -> None:
+        out = connection.out
+        assert out is not None
+        try:
+            while out.size and out.write(connection.sock):
+                connection.since = self._now
+        except OSError:
+            self._drop(connection)
+            return
+        if out.size:
+            self._watch_out(connection, out)
+            return
+        connection.out = None
+        if connection.closing:
+            self._close_soon(connection)
+        else:
+            self._watch(connection, READ)
+
+    def _watch_out(self, connection: _Connection, out: Outgoing) -> None:
+        more = not connection.closing and out.size < self._limits.high_water
+        self._watch(connection, READ | WRITE if more else WRITE)
+
+    def _watch(self, connection: _Connection, mask: int) -> None:
+        if connection.mask != mask:
+            connection.mask = mask
+            self._poller.modify(connection.sock.fileno(), mask)
+
+    # -- a connection ends ------------------------------------------------------------------------------------
+
+    def _peer_ended(self, connection: _Connection) -> None:
+        """The peer has shut its side: answer what that completes, then end ours."""
+        connection.closing = True
+        try:
+            messages = connection.decoder.feed_eof()
+        except FramingError as error:
+            self._refuse(connection, error)
+            return
+        if messages:
+            self._answer(connection, messages)
+        elif connection.out is not None:
+            self._watch(connection, WRITE)
+        else:
+            self._drop(connection)
+
+    def _refuse(self, connection: _Connection, error: FramingError) -> None:
+        """Answer what came whole, then end the connection."""
+        log.info("%s: %s: %s", self.address, self._name(connection), error)
+        connection.closing = True
+        if error.completed:
+            self._answer(connection, error.completed)
+        else:
+            self._close_soon(connection)
+
+    def _close_soon(self, connection: _Connection) -> None:
+        """End our side as soon as all replies are out; then wait for the peer to end its own.
+
+        Closing at once, with something of the peer's unread, would be a reset, which can destroy the last reply on
+        its way.
+        """
+        sock = connection.sock
+        if sock.fileno() < 0:
+            return
+        connection.closing = True
+        if connection.out is not None:
+            self._watch(connection, WRITE)
+            return
+        end_output(sock)
+        connection.since = self._now
+        connection.step = self._on_discard
+        self._watch(connection, READ)
+
+    def _discard(self, connection: _Connection) -> None:
+        try:
+            if self._read(connection.sock, self._buffer):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass  # reset, or TLS ended without its goodbye: over either way
+        self._drop(connection)
+
+    def _drop(self, connection: _Connection) -> None:
+        fd = connection.sock.fileno()
+        if fd < 0:
+            return
+        self._poller.unregister(fd)
+        if self._tls is not None and connection.process is not None and not connection.closing:
+            end_output(connection.sock)
+        connection.sock.close()
+        connection.out = None
+        self._forget(fd)
+
+    def _expire(self, connection: _Connection, *, gently: bool) -> None:
+        if gently and not connection.closing:
+            self._close_soon(connection)
+            return
+        if not gently:
+            reset(connection.sock)
+            connection.closing = True
+        self._drop(connection)
+
+    def _end_idle(self, *, fresh_too: bool) -> None:
+        unread = {fd for fd, _ in self._poller.poll(0)}
+        for fd, connection in list(self._connections.items()):
+            if connection.waits_for() == "idle" or (connection.process is None and fresh_too):
+                if fd not in unread and (fresh_too or not connection.fresh):
+                    self._close_soon(connection)

@@ -1,0 +1,168 @@
+"""A thread for each connection: the server whose handler may block.
+
+The threads use plain blocking reads and writes; the serving thread accepts, keeps the time limits by shutting down
+sockets whose time is up, and drains. Shutting down the reading side of an idle connection wakes its thread and
+leaves it the writing side, so that a message that came in the same instant is still answered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+
+from cb_sockets import proxy
+from cb_sockets.decoders import Decoder
+from cb_sockets.errors import FramingError, IncompleteMessage
+from cb_sockets.handlers import HandlerFailed, Process, bind, per_connection
+from cb_sockets.server import LINGER, Server, Wait
+from cb_sockets.transport import Outgoing, end_output, frame_parts, read, reset
+
+__all__ = ["ThreadServer"]
+
+log = logging.getLogger("cb_sockets")
+
+_READ_SIZE = _WRITE_SIZE = 256 * 1024
+
+
+class _Connection:
+    __slots__ = ("decoder", "fresh", "since", "sock", "wait")
+
+    def __init__(self, sock: socket.socket, decoder: Decoder, since: float) -> None:
+        self.sock = sock
+        self.decoder = decoder
+        self.since = since
+        self.wait: Wait | None = "message"  # None while the handler works: its time is its own
+        self.fresh = True
+
+    def waits_for(self) -> Wait | None:
+        return self.wait
+
+
+class ThreadServer(Server[_Connection]):
+    """A server with one thread a connection; the handler may block. See `Server` for the arguments.
+
+    >>> from cb_sockets import Delimited, connect
+    >>> with ThreadServer("127.0.0.1:0", Delimited(), lambda line: line[::-1]) as server:
+    ...     server.start()
+    ...     with connect(server.address, Delimited()) as peer:
+    ...         peer.request(b"stressed")
+    b'desserts'
+    """
+
+    def _adopt(self, sock: socket.socket) -> None:
+        sock.setblocking(True)
+        connection = _Connection(sock, self._framing.decoder(), self._now)
+        fd = sock.fileno()
+        self._connections[fd] = connection
+        thread = threading.Thread(target=self._converse, args=(connection, fd), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no more threads
+            log.warning("%s: %s", self.address, error)
+            self._connections.pop(fd)
+            sock.close()
+
+    def _ready(self, connection: _Connection, mask: int) -> None:
+        """Only the listener and the wake socket are polled; an accepted socket is its thread's."""
+
+    def _converse(self, connection: _Connection, fd: int) -> None:
+        try:
+            self._serve(connection)
+        except FramingError as error:
+            log.info("%s: %s: %s", self.address, self._name(connection), error)
+        except OSError as error:
+            log.debug("%s: connection lost: %s", self.address, error)
+        finally:
+            self._part(connection)
+            self._connections.pop(fd, None)
+            connection.sock.close()
+            self.wake()
+
+    def _serve(self, connection: _Connection) -> None:
+        told = self._read_proxy(connection.sock) if self._proxy_protocol else None
+        if self._tls is not None:
+            connection.sock = self._tls.wrap_socket(connection.sock, server_side=True, suppress_ragged_eofs=False)
+        handler = self._handler
+        process = bind(handler.factory(self._peer(connection, told)) if isinstance(handler, per_connection) else handler)
+        decoder = connection.decoder
+        sock = connection.sock
+        buffer = memoryview(bytearray(_READ_SIZE))
+        connection.wait = "idle"
+        while True:
+            count = read(sock, buffer)
+            now = time.monotonic()
+            failure: FramingError | None = None
+            try:
+                messages = decoder.feed(buffer[:count]) if count else decoder.feed_eof()
+            except FramingError as error:
+                messages, failure = error.completed, error
+            if messages:
+                connection.wait = None
+                connection.fresh = False
+                if not self._answer(connection, messages, process):
+                    return
+                now = connection.since = time.monotonic()
+                connection.wait = "message" if decoder.buffered else "idle"
+            elif connection.wait == "idle":
+                connection.since = now
+                connection.wait = "message"
+            if failure is not None:
+                raise failure
+            if not count:
+                return
+
+    def _answer(self, connection: _Connection, messages: list[bytes], process: Process) -> bool:
+        """Handle and reply; false where the connection must end."""
+        going_on = True
+        try:
+            replies = process(messages)
+        except HandlerFailed as failure:
+            log.error("%s: handler failed, connection closed", self.address, exc_info=failure.__cause__)
+            replies = failure.replies
+            going_on = False
+        if replies:
+            out = Outgoing(frame_parts(self._framing.parts(replies), replies), most=_WRITE_SIZE)
+            connection.wait = "write"
+            while out.size:
+                connection.since = time.monotonic()
+                out.write(connection.sock, 2)  # a header and a piece of its body: progress can be seen
+        return going_on
+
+    def _read_proxy(self, sock: socket.socket) -> str | None:
+        head = bytearray()
+        while (missing := proxy.missing(head)) > 0:
+            data = sock.recv(missing)
+            if not data:
+                raise IncompleteMessage(bytes(head), len(head) + missing)
+            head += data
+        return proxy.source(head)
+
+    def _part(self, connection: _Connection) -> None:
+        """End our side and give the peer a moment to take the last reply: closing over unread bytes is a reset."""
+        connection.wait = "linger"
+        connection.since = time.monotonic()
+        end_output(connection.sock)
+        scrap = memoryview(bytearray(4096))
+        with contextlib.suppress(OSError):
+            while read(connection.sock, scrap):
+                continue
+
+    def _expire(self, connection: _Connection, *, gently: bool) -> None:
+        if not gently:
+            reset(connection.sock)
+        with contextlib.suppress(OSError):  # the thread was quicker
+            connection.sock.shutdown(socket.SHUT_RD if gently and connection.wait == "idle" else socket.SHUT_RDWR)
+
+    def _end_idle(self, *, fresh_too: bool) -> None:
+        for connection in list(self._connections.values()):
+            if connection.wait == "idle" and (fresh_too or not connection.fresh):
+                self._expire(connection, gently=True)
+
+    def _finish(self) -> None:
+        end = time.monotonic() + LINGER
+        while self._connections and time.monotonic() < end:
+            self._poller.poll(0.02)
+            self._swallow_wakes()

@@ -1,0 +1,124 @@
+"""One read or write on a socket, plain or TLS, with the same answer for both.
+
+A read returns the number of bytes put into the buffer, 0 at the end of the stream, -1 where nothing is there yet.
+A write returns the number of bytes taken, 0 where none can be. Anything else is an OSError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from cb_sockets.decoders import Buffer
+
+__all__ = ["BIG", "Outgoing", "end_output", "frame_parts", "read", "reset"]
+
+BIG = 8192
+"""From this size on, a body is handed to the kernel where it lies instead of being joined with its neighbours."""
+
+_IOV_MAX = 512
+
+
+def read(sock: socket.socket, view: memoryview) -> int:
+    """Read what is there. TLS: record after record (16 KiB each at most), until nothing is left or `view` is full."""
+    if not isinstance(sock, ssl.SSLSocket):
+        try:
+            return sock.recv_into(view)
+        except BlockingIOError:
+            return -1
+    got = 0
+    try:
+        while got < len(view):
+            count = sock.recv_into(view[got:])
+            got += count
+            if not count or (sock.gettimeout() != 0 and not sock.pending()):
+                break
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return got or -1
+    except OSError:
+        if not got:
+            raise
+    return got
+
+
+class Outgoing:
+    """Buffers on their way into a socket; `size` is the number of bytes left."""
+
+    __slots__ = ("parts", "size")
+
+    def __init__(self, parts: Iterable[Buffer], *, most: int = 2**62) -> None:
+        self.parts: deque[Buffer] = deque()
+        self.size = 0
+        self.add(parts, most=most)
+
+    def add(self, parts: Iterable[Buffer], *, most: int = 2**62) -> None:
+        """Queue buffers, in pieces of at most `most` bytes."""
+        for part in parts:
+            self.size += len(part)
+            if len(part) <= most:
+                if part:
+                    self.parts.append(part)
+            else:
+                view = memoryview(part)
+                self.parts.extend(view[start : start + most] for start in range(0, len(view), most))
+
+    def write(self, sock: socket.socket, pieces: int = _IOV_MAX) -> int:
+        """Hand over as much as one call takes, of at most `pieces` buffers."""
+        parts = self.parts
+        try:
+            if isinstance(sock, ssl.SSLSocket):  # no gathering write there: join, but not what is large
+                self._gather()
+                sent = sock.send(parts[0])
+            elif len(parts) == 1:
+                sent = sock.send(parts[0])
+            else:
+                sent = sock.sendmsg(islice(parts, pieces))
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return 0
+        self.size -= sent
+        left = sent
+        while left:
+            first = parts.popleft()
+            if left < len(first):
+                parts.appendleft(memoryview(first)[left:])
+                break
+            left -= len(first)
+        return sent
+
+    def _gather(self) -> None:
+        parts = self.parts
+        if len(parts) > 1 and len(parts[0]) < BIG:
+            joined = bytearray()
+            while parts and len(joined) < 2 * BIG:
+                joined += parts.popleft()
+            parts.appendleft(joined)
+
+
+def frame_parts(parts: list[Buffer], replies: Sequence[Buffer]) -> list[Buffer]:
+    """The buffers to write: one, joined, where the replies are small; as they lie where they are large."""
+    return parts if len(replies[0]) >= BIG else [b"".join(parts)]
+
+
+def end_output(sock: socket.socket) -> None:
+    """End our side: TLS's own goodbye where there is TLS, then FIN. The other side can still be read.
+
+    A peer that has reset the connection already is no error: there is nothing to end any more.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        if isinstance(sock, ssl.SSLSocket):
+            timeout = sock.gettimeout()
+            sock.settimeout(0)  # unwrap sends the goodbye; it would then wait for the peer's
+            with contextlib.suppress(ssl.SSLError):
+                sock.unwrap()
+            sock.settimeout(timeout)
+        sock.shutdown(socket.SHUT_WR)
+
+
+def reset(sock: socket.socket) -> None:
+    """Make the coming ``close`` a reset: the peer learns at once that what it waits for will not come."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
