@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from types import EllipsisType, TracebackType
+from typing import Self
 
 from cb_sockets.decoders import Buffer
 from cb_sockets.errors import ConnectFailed, FramingError, PeerClosed, TimeoutExceeded
@@ -159,7 +160,7 @@ class MessageSocket:
             reset(self.sock)
             self.sock.close()
 
-    def __enter__(self) -> MessageSocket:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

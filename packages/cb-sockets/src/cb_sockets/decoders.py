@@ -214,105 +214,167 @@ class FixedDecoder(Decoder):
 class LengthDecoder(Decoder):
     """Messages led by their length.
 
-    State: ``_rest`` holds the beginning of a frame that is small or whose length is not known yet; a larger one is
-    gathered in ``_big`` until its ``_missing`` bytes are there.
+    State between feeds: nothing; or ``_rest``, the beginning of a frame whose length is not there yet; or a frame
+    that misses ``_missing`` bytes, its beginning in ``_rest`` where it is small, its body so far in ``_big`` else.
     """
 
-    __slots__ = ("_adjust", "_big", "_limit", "_missing", "_read", "_rest", "_width")
+    __slots__ = ("_adjust", "_big", "_limit", "_missing", "_order", "_read", "_rest", "_width")
 
     def __init__(self, width: int, byteorder: Literal["big", "little"], adjust: int, limit: int) -> None:
         super().__init__()
         self._width = width
+        self._order: Literal["big", "little"] = byteorder
         self._adjust = adjust
         self._limit = limit
-        self._read = _READERS[width, byteorder]
+        self._read = _READERS[width, byteorder] if adjust == 0 else _adjusted(_READERS[width, byteorder], adjust)
         self._rest = b""
         self._big: bytearray | None = None
         self._missing = 0
 
     @property
     def buffered(self) -> int:
-        big = self._big
-        return len(self._rest) if big is None else len(big) + self._width
+        return len(self._rest) if self._big is None else len(self._big) + self._width
 
     def feed(self, data: Buffer) -> list[bytes]:
         if self._error is not None:
             raise self._error
-        messages: list[bytes] = []
-        if self._big is not None:
-            missing = self._missing
-            if len(data) < missing:
-                self._big += data
-                self._missing = missing - len(data)
-                return messages
-            self._big += memoryview(data)[:missing]
-            messages.append(bytes(self._big))
-            self._big = None
-            data = data[missing:]
-        read, width, adjust, limit = self._read, self._width, self._adjust, self._limit
-        rest = self._rest
-        start = 0
-        if rest:
-            if len(rest) < width:
-                data = rest + bytes(data)
-            else:  # the length is known and was checked: join just this message, not all that follows
-                start = read(rest, 0)[0] + adjust + width - len(rest)
-                if start > len(data):
-                    return self._keep(rest, data, start - len(data), messages)
-                messages.append(rest[width:] + data[:start])
-            self._rest = b""
+        missing = start = self._missing
         size = len(data)
+        if missing > size:
+            self._gather(data)
+            return []
+        messages: list[bytes] = []
+        if missing:  # join just this message, not all that follows
+            messages.append(self._complete(data[:missing]))
+        if type(data) is not bytes:
+            start = self._large_frames(memoryview(data), start, messages)
+            if start == size and self._missing > 0:
+                return messages
+            data = bytes(data[start:])
+            start = 0
+        if not missing and self._rest:
+            data = self._rest + data
+        size = len(data)
+        if size - start > _SMALL:
+            start = self._equal_run(data, start, messages)
+        read, width, limit = self._read, self._width, self._limit
         body = start + width
         append = messages.append
         while body <= size:
-            length = read(data, start)[0] + adjust
-            if not 0 <= length <= limit:
+            length = read(data, start)[0]
+            if length > limit:
                 self._refuse(length, messages)
             start = body + length
             if start > size:
-                return self._keep(b"", data[body - width :], start - size, messages)
-            append(data[body:start])  # type: ignore[arg-type]  # made bytes below, where it is not
+                self._missing = start - size
+                if length > _SMALL:
+                    self._hold_large(data, body)
+                else:
+                    self._rest = data[body - width :]
+                return messages
+            append(data[body:start])
             body = start + width
-        if start < size:
-            self._rest = bytes(data[start:])
-        return messages if type(data) is bytes else list(map(bytes, messages))
+        self._missing = 0
+        self._rest = data[start:]
+        return messages
 
-    def _keep(self, rest: bytes, data: Buffer, missing: int, messages: list[bytes]) -> list[bytes]:
-        """Hold the beginning of a frame that misses `missing` bytes."""
-        if len(rest) + len(data) + missing <= _SMALL:
-            self._rest = rest + data if rest else bytes(data)
+    def _large_frames(self, view: memoryview, start: int, messages: list[bytes]) -> int:
+        """Take the leading frames that are large, each copied once; the small ones are cut from bytes, not a view."""
+        read, width, size = self._read, self._width, len(view)
+        if self._rest and not self._missing:
+            return start  # a header that began in an earlier read
+        self._missing = 0
+        while size - start >= width:
+            length = read(view, start)[0]
+            if length < _SMALL:
+                break
+            if length > self._limit:
+                self._refuse(length, messages)
+            body = start + width
+            start = body + length
+            if start > size:
+                self._missing = start - size
+                self._hold_large(view, body)
+                return size
+            messages.append(bytes(view[body:start]))
+        return start
+
+    def _hold_large(self, data: Buffer, body: int) -> None:
+        self._rest = b""
+        self._big = bytearray(memoryview(data)[body:])
+
+    def _gather(self, data: Buffer) -> None:
+        if self._big is None:
+            self._rest += data
         else:
-            self._rest = b""
-            self._big = bytearray(rest[self._width :] if rest else b"")
-            self._big += data if rest else memoryview(data)[self._width :]
-            self._missing = missing
-        return messages if type(data) is bytes else list(map(bytes, messages))
+            self._big += data
+        self._missing -= len(data)
+
+    def _complete(self, data: Buffer) -> bytes:
+        if self._big is None:
+            return self._rest[self._width :] + data
+        self._big += data
+        message = bytes(self._big)
+        self._big = None
+        return message
+
+    def _equal_run(self, data: bytes, start: int, messages: list[bytes]) -> int:
+        """Take the frames from `start` on that have the size of the first, all at once; return where they end.
+
+        Small frames of one size, one behind the other, are the usual shape of a pipeline. Three equal headers make
+        the guess, which is then checked for all; a wrong guess costs a few comparisons a read.
+        """
+        width = self._width
+        length = self._read(data, start)[0]
+        stride = width + length
+        header = data[start : start + width]
+        count = (len(data) - start) // stride if 0 < length < 1024 and length <= self._limit else 0
+        if count < 8 or header != data[start + stride : start + stride + width]:
+            return start
+        end = start + count * stride
+        for offset in range(width):
+            if data[start + offset : end : stride] != header[offset : offset + 1] * count:
+                return start
+        frames = struct.iter_unpack(f"{width}x{length}s", memoryview(data)[start:end])
+        messages += [message for (message,) in frames]
+        return end
 
     def _refuse(self, length: int, messages: list[bytes]) -> NoReturn:
-        completed = list(map(bytes, messages))
-        if length > self._limit:
-            self._fail(MessageTooLarge(length, self._limit), completed)
-        self._fail(InvalidMessage(f"the length field says {length - self._adjust}: a body of {length} bytes"), completed)
+        if length == _NEGATIVE:
+            self._fail(InvalidMessage(f"the length field is too small for adjust={self._adjust}"), messages)
+        self._fail(MessageTooLarge(length, self._limit), messages)
 
     def _unfinished(self) -> tuple[bytes, int | None]:
         width = self._width
         if self._big is not None:
             size = len(self._big) + self._missing
-            order: Literal["big", "little"] = "big" if self._read is _READERS[width, "big"] else "little"
-            return (size - self._adjust).to_bytes(width, order) + self._big, width + size
-        known = len(self._rest) >= width
-        return self._rest, self._read(self._rest, 0)[0] + self._adjust + width if known else None
+            return (size - self._adjust).to_bytes(width, self._order) + self._big, width + size
+        return self._rest, len(self._rest) + self._missing if self._missing else None
 
 
-def _slow_reader(width: int, byteorder: Literal["big", "little"]) -> Callable[[Buffer, int], tuple[int, ...]]:
+_Reader: TypeAlias = Callable[[Buffer, int], tuple[int, ...]]
+
+_NEGATIVE = 2**65
+"""Read where an adjusted length is negative: above every limit, so that the decoding loop has one comparison."""
+
+
+def _adjusted(read: _Reader, adjust: int) -> _Reader:
+    def read_adjusted(data: Buffer, start: int) -> tuple[int, ...]:
+        length = read(data, start)[0] + adjust
+        return (length if length >= 0 else _NEGATIVE,)
+
+    return read_adjusted
+
+
+def _slow_reader(width: int, byteorder: Literal["big", "little"]) -> _Reader:
     def read(data: Buffer, start: int) -> tuple[int, ...]:
         return (int.from_bytes(data[start : start + width], byteorder),)
 
     return read
 
 
-def _readers() -> dict[tuple[int, str], Callable[[Buffer, int], tuple[int, ...]]]:
-    readers: dict[tuple[int, str], Callable[[Buffer, int], tuple[int, ...]]] = {}
+def _readers() -> dict[tuple[int, str], _Reader]:
+    readers: dict[tuple[int, str], _Reader] = {}
     for width in range(1, 9):
         code = {1: "B", 2: "H", 4: "I", 8: "Q"}.get(width)
         readers[width, "big"] = struct.Struct(f">{code}").unpack_from if code else _slow_reader(width, "big")

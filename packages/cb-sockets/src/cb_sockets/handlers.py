@@ -8,9 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
-__all__ = ["Handler", "HandlerFailed", "Limits", "Peer", "Process", "batch", "bind", "discard", "echo", "per_connection"]
+__all__ = [
+    "Handler",
+    "HandlerFailed",
+    "Limits",
+    "Peer",
+    "Process",
+    "batch",
+    "bind",
+    "discard",
+    "echo",
+    "per_connection",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +75,13 @@ class batch:  # noqa: N801  # a decorator
 Handler: TypeAlias = Callable[[bytes], bytes | None] | batch
 
 
-class per_connection:  # noqa: N801  # a decorator
+H = TypeVar("H")
+
+
+class per_connection(Generic[H]):  # noqa: N801  # a decorator
     """A factory that is called with the `Peer` of each new connection and returns the handler for it."""
 
-    def __init__(self, factory: Callable[[Peer], Handler]) -> None:
+    def __init__(self, factory: Callable[[Peer], H]) -> None:
         self.factory = factory
 
 

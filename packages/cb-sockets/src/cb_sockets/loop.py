@@ -35,7 +35,9 @@ class _Connection:
 
     __slots__ = ("closing", "decoder", "fresh", "head", "mask", "out", "partial", "process", "since", "sock", "step")
 
-    def __init__(self, sock: socket.socket, decoder: Decoder, since: float, step: Callable[[_Connection], None]) -> None:
+    def __init__(
+        self, sock: socket.socket, decoder: Decoder, since: float, step: Callable[[_Connection], None]
+    ) -> None:
         self.sock = sock
         self.decoder = decoder
         self.since = since
@@ -73,7 +75,7 @@ class SelectorServer(Server[_Connection]):
         self,
         address: str | tuple[str, int] | Address,
         framing: Framing,
-        handler: Handler | per_connection,
+        handler: Handler | per_connection[Handler],
         *,
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
@@ -346,6 +348,6 @@ class SelectorServer(Server[_Connection]):
     def _end_idle(self, *, fresh_too: bool) -> None:
         unread = {fd for fd, _ in self._poller.poll(0)}
         for fd, connection in list(self._connections.items()):
-            if connection.waits_for() == "idle" or (connection.process is None and fresh_too):
-                if fd not in unread and (fresh_too or not connection.fresh):
-                    self._close_soon(connection)
+            ended = connection.waits_for() == "idle" or (connection.process is None and fresh_too)
+            if ended and fd not in unread and (fresh_too or not connection.fresh):
+                self._close_soon(connection)

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import socket
 import ssl
-import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from cb_sockets.errors import AddressError, ConnectFailed, TimeoutExceeded
 
-__all__ = ["Address", "address_of", "client_context", "describe", "listen", "open_connection", "server_context"]
+__all__ = [
+    "Address",
+    "address_of",
+    "client_context",
+    "describe",
+    "listen",
+    "open_connection",
+    "server_context",
+    "unix_name",
+    "why_not_connected",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,9 @@ class Address:
         scheme, separator, rest = text.rpartition("://")
         host, colon, port = rest.rpartition(":")
         if (separator and scheme not in ("tcp", "tls")) or not colon or (":" in host and host[:1] + host[-1:] != "[]"):
-            raise AddressError(f"cannot read address {text!r} (use HOST:PORT, [IPV6]:PORT, tls://HOST:PORT or unix:PATH)")
+            raise AddressError(
+                f"cannot read address {text!r} (use HOST:PORT, [IPV6]:PORT, tls://HOST:PORT or unix:PATH)"
+            )
         if not (port.isascii() and port.isdigit() and int(port) < 65536):
             raise AddressError(f"address {text!r}: port {port!r} is not a number from 0 to 65535")
         return cls(host.removeprefix("[").removesuffix("]"), int(port), "", scheme == "tls")
@@ -68,7 +81,8 @@ def describe(error: OSError) -> str:
     return (error.strerror or str(error) or type(error).__name__).lower()
 
 
-def _unix_name(path: str) -> str:
+def unix_name(path: str) -> str:
+    """The name that the socket calls take: a leading @ means Linux's abstract names."""
     return "\0" + path[1:] if path.startswith("@") else path
 
 
@@ -84,7 +98,7 @@ def open_connection(
         if address.path:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             sock.settimeout(timeout)
-            sock.connect(_unix_name(address.path))
+            sock.connect(unix_name(address.path))
         else:
             sock = socket.create_connection((address.host, address.port), timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -98,19 +112,38 @@ def open_connection(
             sock.close()
         if isinstance(error, TimeoutError):
             raise TimeoutExceeded(f"{address}: no connection within {timeout} s") from error
-        if isinstance(error, ssl.SSLCertVerificationError):
-            why = f"certificate not trusted: {error.verify_message} (give its authority with --ca or an SSLContext)"
-        elif isinstance(error, ssl.SSLError):
-            why = f"TLS handshake failed: {error.reason or error} (does the server speak TLS here?)"
-        elif isinstance(error, (ConnectionRefusedError, FileNotFoundError)):
-            why = f"{describe(error)} (is the server running, and is this its address?)"
-        else:
-            why = describe(error) if isinstance(error, OSError) else str(error)
-        raise ConnectFailed(f"{address}: {why}") from error
+        raise ConnectFailed(f"{address}: {why_not_connected(error)}") from error
 
 
-def listen(address: Address, *, backlog: int = 4096, reuse_port: bool = False) -> socket.socket:
-    """A listening, non-blocking socket. Port 0 takes a free one. An empty host listens on every interface.
+def why_not_connected(error: OSError | ValueError) -> str:
+    """What a failed connect or TLS handshake tells, and what to do about it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate not trusted: {error.verify_message} (give its authority with --ca or an SSLContext)"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS handshake failed: {error.reason or error} (does the server speak TLS here?)"
+    if isinstance(error, (ConnectionRefusedError, FileNotFoundError)):
+        return f"{describe(error)} (is the server running, and is this its address?)"
+    return describe(error) if isinstance(error, OSError) else str(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listening, non-blocking socket, and the address it got."""
+
+    sock: socket.socket
+    address: Address
+    _file: tuple[int, int] | None = None
+
+    def close(self) -> None:
+        """Stop listening. A Unix socket's file goes too, unless a successor has put its own there."""
+        self.sock.close()
+        with contextlib.suppress(FileNotFoundError):
+            if self._file is not None and _file_id(self.address.path) == self._file:
+                Path(self.address.path).unlink()
+
+
+def listen(address: Address, *, backlog: int = 4096, reuse_port: bool = False, tls: bool = False) -> Listener:
+    """Listen. Port 0 takes a free one; an empty host means every interface.
 
     A Unix socket file that nobody answers on any more is replaced; one that is in use is not. `backlog` is the
     queue of connections not accepted yet, cut down by the system's own limit; it limits nothing else.
@@ -118,27 +151,19 @@ def listen(address: Address, *, backlog: int = 4096, reuse_port: bool = False) -
     """
     try:
         if address.path:
-            return _listen_unix(address.path, backlog)
-        host = address.host or None
+            sock = _bind(socket.AF_UNIX, unix_name(_free_path(address.path)), backlog)
+            return Listener(sock, address, None if address.path.startswith("@") else _file_id(address.path))
+        options = [(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)]
+        if reuse_port:
+            options.append((socket.SOL_SOCKET, socket.SO_REUSEPORT, 1))
+        # Accepted sockets inherit it. Replies are joined before they are written: nothing is left to wait for.
+        options.append((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1))
         family, _, _, _, target = socket.getaddrinfo(
-            host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if reuse_port:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            if family == socket.AF_INET6 and host is None:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            # Accepted sockets inherit it. Replies are joined before they are written: nothing is left to wait for.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.bind(target)
-            sock.listen(backlog)
-            sock.setblocking(False)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+        sock = _bind(family, target, backlog, options)
+        bound = sock.getsockname()
+        return Listener(sock, Address(bound[0], bound[1], tls=tls))
     except OSError as error:
         hint = {
             errno.EADDRINUSE: " (another program listens there: choose another port, or 0 for a free one)",
@@ -147,24 +172,36 @@ def listen(address: Address, *, backlog: int = 4096, reuse_port: bool = False) -
         raise AddressError(f"cannot listen on {address}: {describe(error)}{hint}") from error
 
 
-def _listen_unix(path: str, backlog: int) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+def _bind(family: int, target: Any, backlog: int, options: Sequence[tuple[int, int, int]] = ()) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        with contextlib.suppress(FileNotFoundError):
-            if not path.startswith("@") and stat.S_ISSOCK(os.stat(path).st_mode):
-                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-                    probe.settimeout(1)
-                    try:
-                        probe.connect(path)
-                    except ConnectionRefusedError:
-                        os.unlink(path)
-        sock.bind(_unix_name(path))
+        for level, name, value in options:
+            sock.setsockopt(level, name, value)
+        sock.bind(target)
         sock.listen(backlog)
         sock.setblocking(False)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _free_path(path: str) -> str:
+    """Remove a socket file whose server is gone."""
+    with contextlib.suppress(FileNotFoundError):
+        if not path.startswith("@") and Path(path).is_socket():
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.settimeout(1)
+                try:
+                    probe.connect(path)
+                except ConnectionRefusedError:
+                    Path(path).unlink()
+    return path
+
+
+def _file_id(path: str) -> tuple[int, int]:
+    status = Path(path).stat()
+    return status.st_dev, status.st_ino
 
 
 def client_context(*, ca: str | None = None, verify: bool = True) -> ssl.SSLContext:

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import socket
 import ssl
 import threading
 import time
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Generic, Literal, Protocol, Self, TypeAlias, TypeVar
 
 from cb_sockets.framing import Framing
 from cb_sockets.handlers import Handler, Limits, Peer, per_connection
@@ -39,7 +38,8 @@ EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 LINGER = 1.0
 """Seconds for a peer to take the last reply and close, after we have ended our side."""
 
-_LOG_EVERY = 10.0
+LOG_EVERY = 10.0
+"""Seconds between two log lines about a server that cannot accept."""
 
 
 class Connection(Protocol):
@@ -85,7 +85,7 @@ class Server(ABC, Generic[C]):
         self,
         address: str | tuple[str, int] | Address,
         framing: Framing,
-        handler: Handler | per_connection,
+        handler: Handler | per_connection[Handler],
         *,
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
@@ -97,14 +97,9 @@ class Server(ABC, Generic[C]):
         self._limits = limits or Limits()
         self._tls = tls
         self._proxy_protocol = proxy_protocol
-        wanted = address_of(address)
-        self._listener = listen(wanted, reuse_port=reuse_port)
-        bound = self._listener.getsockname()
-        self.address = wanted if wanted.path else Address(bound[0], bound[1], tls=tls is not None)
-        self._listener_id: tuple[int, int] | None = None
-        if wanted.path and not wanted.path.startswith("@"):
-            status = os.stat(wanted.path)
-            self._listener_id = (status.st_dev, status.st_ino)
+        self._listening_at = listen(address_of(address), reuse_port=reuse_port, tls=tls is not None)
+        self._listener = self._listening_at.sock
+        self.address = self._listening_at.address
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
@@ -167,7 +162,7 @@ class Server(ABC, Generic[C]):
             return not self._thread.is_alive()
         return True
 
-    def __enter__(self) -> Server[C]:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -238,12 +233,12 @@ class Server(ABC, Generic[C]):
             self._adopt(sock)
         return False
 
-    def _accept_later(self, text: str, *args: object) -> None:
+    def _accept_later(self, why: str, *args: object) -> None:
         self._poller.unregister(self._listener.fileno())
         self._listening = False
         if self._now >= self._next_log:
-            self._next_log = self._now + _LOG_EVERY
-            log.warning("%s: " + text + "; waiting clients stay in the queue", self.address, *args)
+            self._next_log = self._now + LOG_EVERY
+            log.warning("%s: %s; waiting clients stay in the queue", self.address, why % args)
 
     def _listen_again(self) -> None:
         if not self._listening and self._listener.fileno() >= 0:
@@ -257,9 +252,7 @@ class Server(ABC, Generic[C]):
 
     def _sweep(self, now: float) -> None:
         limits = self._limits
-        if not self._listening and (
-            len(self._connections) < limits.max_connections or self._drain_end is not None
-        ):
+        if not self._listening and (len(self._connections) < limits.max_connections or self._drain_end is not None):
             self._listen_again()
         longest: dict[Wait, float | None] = {
             "idle": limits.idle_timeout,
@@ -309,15 +302,7 @@ class Server(ABC, Generic[C]):
         if self._listening:
             self._poller.unregister(self._listener.fileno())
             self._listening = False
-        self._listener.close()
-        if self._listener_id is not None:
-            try:
-                status = os.stat(self.address.path)
-                if (status.st_dev, status.st_ino) == self._listener_id:  # not a successor's
-                    os.unlink(self.address.path)
-            except FileNotFoundError:
-                pass
-            self._listener_id = None
+        self._listening_at.close()
 
     def _dispose(self) -> None:
         if self._closed:

@@ -86,7 +86,9 @@ class ThreadServer(Server[_Connection]):
         if self._tls is not None:
             connection.sock = self._tls.wrap_socket(connection.sock, server_side=True, suppress_ragged_eofs=False)
         handler = self._handler
-        process = bind(handler.factory(self._peer(connection, told)) if isinstance(handler, per_connection) else handler)
+        process = bind(
+            handler.factory(self._peer(connection, told)) if isinstance(handler, per_connection) else handler
+        )
         decoder = connection.decoder
         sock = connection.sock
         buffer = memoryview(bytearray(_READ_SIZE))

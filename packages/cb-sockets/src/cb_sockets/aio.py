@@ -1,0 +1,558 @@
+"""The same messages on asyncio, or on uvloop where the caller runs it.
+
+``await aio.connect(...)`` and ``await aio.serve(...)`` mirror `connect` and the servers; a handler may also be a
+coroutine function. While one works, its peer is not read: back-pressure reaches the peer through TCP.
+
+What asyncio's own `Server` leaves open is done here, alike on every Python: accepting pauses, instead of spinning, at
+the connection limit and when descriptors run out; `drain` answers what has begun and ends by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import socket
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from types import EllipsisType, TracebackType
+from typing import Self, TypeAlias, cast
+
+from cb_sockets import proxy
+from cb_sockets.decoders import Buffer
+from cb_sockets.errors import ConnectFailed, FramingError, PeerClosed, TimeoutExceeded
+from cb_sockets.framing import Framing
+from cb_sockets.handlers import Handler, HandlerFailed, Limits, Peer, Process, bind, per_connection
+from cb_sockets.net import Address, Listener, address_of, client_context, listen, unix_name, why_not_connected
+from cb_sockets.quiesce import stop_handshakes
+from cb_sockets.server import EXHAUSTED, LINGER, LOG_EVERY
+from cb_sockets.transport import frame_parts
+
+__all__ = ["AsyncHandler", "AsyncMessageSocket", "AsyncServer", "connect", "serve"]
+
+log = logging.getLogger("cb_sockets")
+
+AsyncHandler: TypeAlias = Callable[[bytes], Awaitable[bytes | None]]
+"""``async def handler(message: bytes) -> bytes | None``"""
+
+
+class AsyncMessageSocket(asyncio.Protocol):
+    """A connection that speaks in messages; made by `connect`. ``async for`` yields messages until the peer ends."""
+
+    def __init__(self, framing: Framing, timeout: float | None) -> None:
+        self.framing = framing
+        self.timeout = timeout
+        self._decoder = framing.decoder()
+        self._messages: deque[bytes] = deque()
+        self._held = 0
+        self._end: Exception | None = None
+        self._arrived = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._closed = asyncio.get_running_loop().create_future()
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        self._held += len(data)
+        self._decode(self._decoder.feed, data)
+        if self._held > _HIGH_WATER and len(self._messages) > 1:
+            self._transport.pause_reading()
+
+    def _decode(self, feed: Callable[..., list[bytes]], *data: bytes) -> None:
+        try:
+            self._messages += feed(*data)
+        except FramingError as error:
+            self._messages += error.completed
+            self._end = error
+        self._arrived.set()
+
+    def eof_received(self) -> bool:
+        """Called by the event loop."""
+        self._end = self._end or PeerClosed("the peer has ended the connection", clean=True)
+        self._decode(self._decoder.feed_eof)
+        return self._transport.can_write_eof()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        if self._end is None:
+            text = "connection lost" if exc is None else f"connection lost: {exc}"
+            self._end = PeerClosed(text, clean=False)
+        self._arrived.set()
+        self._writable.set()
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    def pause_writing(self) -> None:
+        """Called by the event loop."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Called by the event loop."""
+        self._writable.set()
+
+    async def send(self, message: Buffer) -> None:
+        """Send one message, whole. Raises as `send_many`."""
+        await self.send_many((message,))
+
+    async def send_many(self, messages: Iterable[Buffer]) -> None:
+        """Send messages with one write, and wait while the peer lags behind.
+
+        Raises `InvalidMessage` or `MessageTooLarge` before a byte is sent, `PeerClosed`, `TimeoutExceeded`.
+        """
+        batch = list(messages)
+        if not batch:
+            return
+        parts = frame_parts(self.framing.parts(batch), batch)
+        if self._transport.is_closing():
+            raise PeerClosed("the connection is closed", clean=False)
+        self._transport.writelines(parts)
+        try:
+            await asyncio.wait_for(self._writable.wait(), self.timeout)
+        except TimeoutError as error:
+            raise TimeoutExceeded(f"the peer did not take the message within {self.timeout} s") from error
+
+    async def recv(self, *, timeout: float | EllipsisType | None = ...) -> bytes:  # noqa: ASYNC109
+        """The next message. Cancelling it, or its `timeout` (seconds), loses nothing.
+
+        Raises `TimeoutExceeded`, `PeerClosed`, `IncompleteMessage`, `MessageTooLarge`, `InvalidMessage`.
+        """
+        seconds = self.timeout if isinstance(timeout, EllipsisType) else timeout
+        while not self._messages:
+            if self._end is not None:
+                raise self._end
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), seconds)
+            except TimeoutError as error:
+                raise TimeoutExceeded(f"no whole message within {seconds} s") from error
+        message = self._messages.popleft()
+        if not self._messages and self._held > _HIGH_WATER:
+            self._transport.resume_reading()
+        self._held = 0 if not self._messages else self._held
+        return message
+
+    async def request(self, message: Buffer) -> bytes:
+        """Send one message and wait for one."""
+        await self.send(message)
+        return await self.recv()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Messages until the peer ends the stream cleanly."""
+        while True:
+            try:
+                message = await self.recv()
+            except PeerClosed as end:
+                if end.clean:
+                    return
+                raise
+            yield message
+
+    def half_close(self) -> None:
+        """Say that no more will be sent. asyncio has no half-close over TLS: there it raises NotImplementedError."""
+        self._transport.write_eof()
+
+    async def close(self) -> None:
+        """Send what is left, and end the connection."""
+        self._transport.close()
+        await self._closed
+
+    def abort(self) -> None:
+        """End the connection at once; what is not sent yet is lost."""
+        self._transport.abort()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+_HIGH_WATER = 2**20
+
+
+async def connect(
+    address: str | tuple[str, int] | Address,
+    framing: Framing,
+    *,
+    timeout: float | None = 10.0,  # noqa: ASYNC109  # it is also the connection's default for every message
+    tls: bool | ssl.SSLContext | None = None,
+    server_hostname: str | None = None,
+) -> AsyncMessageSocket:
+    """Connect as `cb_sockets.connect` does. Raises `AddressError`, `ConnectFailed`, `TimeoutExceeded`."""
+    wanted = address_of(address)
+    context = tls if isinstance(tls, ssl.SSLContext) else client_context() if tls or wanted.tls else None
+    name = (server_hostname or wanted.host) if context else None
+    loop = asyncio.get_running_loop()
+
+    def factory() -> AsyncMessageSocket:
+        return AsyncMessageSocket(framing, timeout)
+
+    try:
+        async with asyncio.timeout(timeout):
+            if wanted.path:
+                path = unix_name(wanted.path)
+                _, protocol = await loop.create_unix_connection(factory, path, ssl=context, server_hostname=name)
+            else:
+                _, protocol = await loop.create_connection(
+                    factory, wanted.host, wanted.port, ssl=context, server_hostname=name
+                )
+    except TimeoutError as error:
+        raise TimeoutExceeded(f"{wanted}: no connection within {timeout} s") from error
+    except (OSError, ValueError) as error:
+        raise ConnectFailed(f"{wanted}: {why_not_connected(error)}") from error
+    return protocol
+
+
+async def serve(
+    address: str | tuple[str, int] | Address,
+    framing: Framing,
+    handler: Handler | AsyncHandler | per_connection[Handler] | per_connection[AsyncHandler],
+    *,
+    limits: Limits | None = None,
+    tls: ssl.SSLContext | None = None,
+    proxy_protocol: bool = False,
+    reuse_port: bool = False,
+) -> AsyncServer:
+    """Listen, and answer from now on. The arguments are those of `Server`. Raises `AddressError`."""
+    listener = listen(address_of(address), reuse_port=reuse_port, tls=tls is not None)
+    return AsyncServer(listener, framing, handler, limits or Limits(), tls, proxy_protocol=proxy_protocol)
+
+
+class _ServerConnection(asyncio.Protocol):
+    """One peer of an `AsyncServer`."""
+
+    def __init__(self, server: AsyncServer, told: str | None) -> None:
+        self.server = server
+        self.told = told
+        self.decoder = server.framing.decoder()
+        self.process: Process | None = None
+        self.work: AsyncHandler | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.since = server.loop.time()
+        self.partial = self.lagging = self.ending = False
+        self.fresh = True
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=self.server.limits.high_water)
+        name = transport.get_extra_info("peername")
+        handler = self.server.handler
+        if isinstance(handler, per_connection):
+            address = self.told or (f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix")
+            handler = handler.factory(Peer(address))
+        if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
+            self.work = cast("AsyncHandler", handler)
+        else:
+            self.process = bind(cast("Handler", handler))
+        self.server.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the event loop's signature
+        if self.task is not None:
+            self.task.cancel()
+        self.server.leave(self)
+
+    def pause_writing(self) -> None:
+        self.lagging = True
+        self.since = self.server.loop.time()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.lagging = False
+        self.since = self.server.loop.time()
+        if self.task is None and not self.ending:
+            self.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        if self.ending:
+            return
+        failure: FramingError | None = None
+        try:
+            messages = self.decoder.feed(data)
+        except FramingError as error:
+            messages, failure = error.completed, error
+        self.take(messages, failure)
+
+    def eof_received(self) -> bool:
+        if self.ending:
+            return False
+        failure: FramingError | None = None
+        messages: list[bytes] = []
+        try:
+            messages = self.decoder.feed_eof()
+        except FramingError as error:
+            failure = error
+        self.ending = True
+        self.take(messages, failure)
+        # With a handler still at work the transport stays open for its reply; `finish` closes it.
+        return self.transport.can_write_eof()
+
+    def take(self, messages: list[bytes], failure: FramingError | None) -> None:
+        now = self.server.loop.time()
+        if failure is not None:
+            log.info("%s: %s: %s", self.server.address, self.told or "peer", failure)
+            self.ending = True
+        if messages:
+            self.since, self.partial, self.fresh = now, False, False
+            if self.process is not None:
+                self.answer(self.process, messages)
+            else:
+                self.transport.pause_reading()
+                self.task = self.server.loop.create_task(self.answer_later(messages, self.task))
+                return
+        elif not self.partial:
+            self.since, self.partial = now, True
+        if self.ending and self.task is None:
+            self.finish()
+
+    def answer(self, process: Process, messages: list[bytes]) -> None:
+        try:
+            replies = process(messages)
+        except HandlerFailed as error:
+            self.failed(error.__cause__)
+            replies = error.replies
+        self.reply(replies)
+
+    async def answer_later(self, messages: list[bytes], previous: asyncio.Task[None] | None) -> None:
+        """Handle one message after the other; the reader stands still meanwhile."""
+        assert self.work is not None
+        if previous is not None:
+            await asyncio.wait([previous])
+        replies: list[bytes] = []
+        try:
+            for message in messages:
+                reply = await self.work(message)
+                if reply is not None:
+                    replies.append(reply)
+        except Exception as error:  # noqa: BLE001  # the handler's, whatever it is: reported, and the peer is let go
+            self.failed(error)
+        self.since = self.server.loop.time()
+        self.reply(replies)
+        if self.task is asyncio.current_task():
+            self.task = None
+            if self.ending:
+                self.finish()
+            elif not self.lagging:
+                self.transport.resume_reading()
+
+    def failed(self, cause: BaseException | None) -> None:
+        log.error("%s: handler failed, connection closed", self.server.address, exc_info=cause)
+        self.ending = True
+
+    def reply(self, replies: list[bytes]) -> None:
+        if not replies:
+            return
+        try:
+            parts = frame_parts(self.server.framing.parts(replies), replies)
+        except FramingError as error:
+            log.error("%s: reply cannot be framed, connection closed: %s", self.server.address, error)
+            self.ending = True
+            return
+        self.transport.write(parts[0]) if len(parts) == 1 else self.transport.writelines(parts)
+
+    def finish(self) -> None:
+        """End our side once all is written; the peer ends its own, or the sweep does."""
+        self.ending = True
+        self.since = self.server.loop.time()
+        if self.transport.can_write_eof() and not self.transport.is_closing():
+            self.transport.write_eof()
+            self.transport.resume_reading()
+        else:
+            self.transport.close()
+
+    def idle(self) -> bool:
+        """Between two messages, with nothing left to do."""
+        return self.task is None and not (self.decoder.buffered or self.lagging or self.ending)
+
+    def overdue(self, now: float) -> bool:
+        """End the connection where its time is up; gently where it was only idle."""
+        limits = self.server.limits
+        if self.task is not None:
+            return False
+        if self.ending and not self.lagging:
+            limit: float | None = LINGER
+        elif self.lagging:
+            limit = limits.write_timeout
+        else:
+            limit = limits.message_timeout if self.decoder.buffered else limits.idle_timeout
+        if limit is None or now - self.since < limit:
+            return False
+        if self.decoder.buffered or self.lagging or self.ending:
+            self.transport.abort()
+        else:
+            self.finish()
+        return True
+
+
+class AsyncServer:
+    """A framed server on the running event loop; made by `serve`, which says what its arguments mean."""
+
+    def __init__(
+        self,
+        listener: Listener,
+        framing: Framing,
+        handler: Handler | AsyncHandler | per_connection[Handler] | per_connection[AsyncHandler],
+        limits: Limits,
+        tls: ssl.SSLContext | None,
+        *,
+        proxy_protocol: bool,
+    ) -> None:
+        self.framing = framing
+        self.handler = handler
+        self.limits = limits
+        self.loop = asyncio.get_running_loop()
+        self.connections: set[_ServerConnection] = set()
+        self.cut = 0
+        """Connections that the deadline of `drain` cut off."""
+        self.address = listener.address
+        self._tls = tls
+        self._proxy_protocol = proxy_protocol
+        self._listening_at = listener
+        self._listener = listener.sock
+        self._empty = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._opening: set[asyncio.Task[None]] = set()
+        self._next_log = 0.0
+        self._draining = False
+        self._listening = False
+        self._listen_again()
+        self._sweeper = self.loop.create_task(self._sweep())
+
+    async def serve_forever(self) -> None:
+        """Wait until `drain` or `close` has ended the server. Cancelling it closes the server."""
+        try:
+            await self._stopped.wait()
+        finally:
+            await self.close()
+
+    async def drain(self, deadline: float = 10.0, *, grace: float = 0.5) -> int:
+        """End the server as `Server.drain` does; return the number of connections that the deadline cut off."""
+        if self._draining:
+            await self._stopped.wait()
+            return self.cut
+        self._draining = True
+        start = self.loop.time()
+        grace_end = start + min(grace, deadline)
+        listener_end = grace_end if stop_handshakes(self._listener) else start
+        self._listen_again()
+        while (now := self.loop.time()) < start + deadline:
+            self._accept(4096)
+            if now >= listener_end:
+                self._close_listener()
+            for connection in list(self.connections):
+                if connection.idle() and (now >= grace_end or not connection.fresh):
+                    connection.finish()
+            if self._listener.fileno() < 0 and not self.connections and not self._opening:
+                break
+            await asyncio.sleep(0.02)
+        self.cut = len(self.connections)
+        if self.cut:
+            log.warning("%s: drain deadline passed, %d connections cut off", self.address, self.cut)
+        await self.close()
+        return self.cut
+
+    async def close(self) -> None:
+        """Cut off everything and free the sockets. Safe to call twice."""
+        self._close_listener()
+        for task in (self._sweeper, *self._opening):
+            task.cancel()
+        await asyncio.wait([self._sweeper, *self._opening])
+        for connection in list(self.connections):
+            connection.transport.abort()
+        while self.connections:
+            self._empty.clear()
+            await self._empty.wait()
+        self._stopped.set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def leave(self, connection: _ServerConnection) -> None:
+        """A connection is gone; its place is free."""
+        self.connections.discard(connection)
+        self._listen_again()
+        if not self.connections:
+            self._empty.set()
+
+    def _accept(self, most: int = 64) -> None:
+        for _ in range(most if self._listening else 0):
+            if len(self.connections) + len(self._opening) >= self.limits.max_connections and not self._draining:
+                self._accept_later("limit of %d connections reached", self.limits.max_connections)
+                return
+            try:
+                sock, _ = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in EXHAUSTED:
+                    self._accept_later("no more connections for now: %s", error.strerror)
+                    return
+                continue  # that client is gone again
+            task = self.loop.create_task(self._open(sock))
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+
+    def _accept_later(self, why: str, *args: object) -> None:
+        self.loop.remove_reader(self._listener)
+        self._listening = False
+        self.loop.call_later(1.0, self._listen_again)
+        if self.loop.time() >= self._next_log:
+            self._next_log = self.loop.time() + LOG_EVERY
+            log.warning("%s: %s; waiting clients stay in the queue", self.address, why % args)
+
+    def _listen_again(self) -> None:
+        if not self._listening and self._listener.fileno() >= 0:
+            self.loop.add_reader(self._listener, self._accept)
+            self._listening = True
+
+    def _close_listener(self) -> None:
+        if self._listener.fileno() < 0:
+            return
+        if self._listening:
+            self.loop.remove_reader(self._listener)
+            self._listening = False
+        self._listening_at.close()
+
+    async def _open(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        handed_over = False
+        try:
+            async with asyncio.timeout(self.limits.message_timeout):
+                told = await self._read_proxy(sock) if self._proxy_protocol else None
+                handed_over = True  # the transport closes it from here on, whatever happens
+                await self.loop.connect_accepted_socket(lambda: _ServerConnection(self, told), sock, ssl=self._tls)
+        except (OSError, FramingError) as error:
+            log.info("%s: connection refused: %s", self.address, error)
+        finally:
+            if not handed_over:
+                sock.close()
+
+    async def _read_proxy(self, sock: socket.socket) -> str | None:
+        head = bytearray()
+        while (missing := proxy.missing(head)) > 0:
+            data = await self.loop.sock_recv(sock, missing)
+            if not data:
+                raise ConnectionResetError("the connection ended inside its PROXY header")
+            head += data
+        return proxy.source(head)
+
+    async def _sweep(self) -> None:
+        tick = min(1.0, max(0.01, self.limits.shortest / 4))
+        while True:
+            await asyncio.sleep(tick)
+            now = self.loop.time()
+            for connection in list(self.connections):
+                connection.overdue(now)
