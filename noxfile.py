@@ -300,6 +300,30 @@ def isolated(session: nox.Session, package: Package) -> None:
         session.run("python", "-m", package.module, "--version", silent=True)
 
 
+@nox.session(venv_backend="none")
+def rehearse(session: nox.Session) -> None:
+    """Release every package to an index server on this machine and install it from there: -- cb-x --port 8080."""
+    with session.chdir(ROOT):
+        run_tool(session, "rehearse", "house.rehearsal", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def release(session: nox.Session) -> None:
+    """Publish what is in dist/ as the release that a tag names: -- cb-x-v1.2.3 [--attest]."""
+    if not session.posargs:
+        session.error("which release? (nox -s release -- cb-x-v1.2.3)")
+    with session.chdir(ROOT):
+        run_tool(session, "release", "house.release", "publish", *session.posargs)
+
+
+@nox.session
+def house(session: nox.Session) -> None:
+    """Check what the packages share: the noxfile, the release, the matrix and README's table."""
+    session.install("--quiet", *group("house"))
+    session.run("mypy", "noxfile.py", "house")
+    session.run("pytest", "house", *session.posargs)
+
+
 @nox.session
 @each_package
 def bench(session: nox.Session, package: Package) -> None:
