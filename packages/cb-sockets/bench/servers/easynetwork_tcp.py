@@ -43,7 +43,8 @@ def serve(announce: Callable[[int], None], tls: ssl.SSLContext | None) -> None:
 
     async def main() -> None:
         protocol = StreamProtocol(LengthPrefixSerializer())
-        async with AsyncTCPNetworkServer("127.0.0.1", 0, protocol, Echo(), "asyncio", ssl=tls, backlog=BACKLOG) as server:
+        tcp = AsyncTCPNetworkServer("127.0.0.1", 0, protocol, Echo(), "asyncio", ssl=tls, backlog=BACKLOG)
+        async with tcp as server:
             announce(server.get_addresses()[0].port)
             await server.serve_forever()
 
