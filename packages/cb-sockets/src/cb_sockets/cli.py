@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -28,33 +28,35 @@ Exit codes:
 """
 
 
-def _fail(text: str, code: int) -> NoReturn:
-    say(text)
-    raise click.exceptions.Exit(code)
+def main() -> None:
+    """Run the command. Every error is one line and a status; ``CB_DEBUG=1`` shows the traceback behind it."""
+    try:
+        sys.exit(commands.main(standalone_mode=False))
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        say("interrupted")
+        sys.exit(130)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "cb-sockets"
+        say(f"{error.format_message().rstrip('.')} (see {path} --help)")
+        sys.exit(2)
+    except (SocketsError, OSError) as error:
+        if os.environ.get("CB_DEBUG") == "1":
+            raise
+        sys.exit(_status(error))
 
 
-class _Group(click.Group):
-    """Errors become one line and a status; ``CB_DEBUG=1`` shows the traceback instead."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        debug = os.environ.get("CB_DEBUG") == "1"
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            _fail("interrupted", 130)
-        except BrokenPipeError:  # whoever read our output has enough
-            sys.stdout = None  # nothing to flush at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            raise click.exceptions.Exit(0) from None
-        except SocketsError as error:
-            if debug:
-                raise
-            _fail(str(error), 4 if isinstance(error, TimeoutExceeded) else 3 if isinstance(error, FramingError) else 1)
-        except OSError as error:
-            if debug:
-                raise
-            where = f"{error.filename}: " if error.filename else ""
-            _fail(f"{where}{error.strerror or error}", 1)
+def _status(error: SocketsError | OSError) -> int:
+    if isinstance(error, BrokenPipeError):  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, SocketsError):
+        say(str(error))
+        return 4 if isinstance(error, TimeoutExceeded) else 3 if isinstance(error, FramingError) else 1
+    say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    return 1
 
 
 def _codec(text: str, max_size: int, option: str) -> Any:
@@ -95,9 +97,9 @@ def _output(path: str) -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
 
 
-@click.group(cls=_Group, epilog=_EXIT_CODES)
+@click.group(name="cb-sockets", epilog=_EXIT_CODES)
 @click.version_option(__version__, prog_name="cb-sockets")
-def main() -> None:
+def commands() -> None:
     """Whole messages over TCP, TLS and Unix sockets.
 
     \b
@@ -107,7 +109,7 @@ def main() -> None:
     """
 
 
-@main.command()
+@commands.command(short_help="Send messages and print the replies.")
 @click.argument("address", type=ADDRESS)
 @click.argument("messages", nargs=-1)
 @click.option("-f", "--file", "files", multiple=True, metavar="FILE", help="Send the messages in FILE (- is stdin).")
@@ -188,7 +190,7 @@ def send(
         say(str(totals))
 
 
-@main.command()
+@commands.command(short_help="Talk to a server, a message a line.")
 @click.argument("address", type=ADDRESS)
 @framing_options
 @click.option("--in", "source", default="line", show_default=True, help="How what you type is read: line, hex, json.")
@@ -244,7 +246,7 @@ def chat(
     say(str(totals))
 
 
-@main.command()
+@commands.command(short_help="Load an echo server; print rate and latency.")
 @click.argument("address", type=ADDRESS)
 @framing_options
 @click.option("--size", type=SIZE, default=64, show_default=True, help="Bytes of each message.")
@@ -294,7 +296,7 @@ def bench(
     )
 
 
-@main.command()
+@commands.command(short_help="Relay, and print every message as a JSON line.")
 @click.option(
     "--listen", "address", type=ADDRESS, default="127.0.0.1:7008", show_default=True, help="Where clients connect."
 )
@@ -339,4 +341,4 @@ def inspect(
         listener.close()
 
 
-main.add_command(serve)
+commands.add_command(serve)

@@ -75,7 +75,7 @@ def verbose_handler(handler: Any) -> Any:
     return per_connection(factory)
 
 
-@click.command()
+@click.command(short_help="Answer messages with echo, a function or a command.")
 @click.argument("built_in", metavar="[echo|discard]", type=click.Choice(sorted(_BUILT_IN)), required=False)
 @click.option("--handler", "handler_name", metavar="MODULE:FUNCTION", help="A function bytes -> bytes or None.")
 @click.option("--exec", "command", metavar="COMMAND", help="Run COMMAND for each message: stdin in, stdout out.")

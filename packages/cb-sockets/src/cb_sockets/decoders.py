@@ -57,9 +57,9 @@ class Decoder(ABC):
             self._fail(IncompleteMessage(partial, expected), [])
         return []
 
-    @abstractmethod
     def _unfinished(self) -> tuple[bytes, int | None]:
         """The bytes of the message that has begun, header included, and its whole size where that is known."""
+        return b"", None
 
     def _fail(self, error: FramingError, completed: list[bytes]) -> NoReturn:
         error.completed = completed
@@ -85,9 +85,6 @@ class RawDecoder(Decoder):
     def feed(self, data: Buffer) -> list[bytes]:
         size = self._size
         return [bytes(data[start : start + size]) for start in range(0, len(data), size)]
-
-    def _unfinished(self) -> tuple[bytes, int | None]:
-        return b"", None
 
 
 class EOFDecoder(Decoder):
@@ -120,9 +117,6 @@ class EOFDecoder(Decoder):
         message = bytes(self._held)
         self._held.clear()
         return [message] if message else []
-
-    def _unfinished(self) -> tuple[bytes, int | None]:
-        return b"", None
 
 
 class DelimitedDecoder(Decoder):
@@ -191,6 +185,8 @@ class FixedDecoder(Decoder):
         return len(self._held)
 
     def feed(self, data: Buffer) -> list[bytes]:
+        if self._error is not None:
+            raise self._error
         size, held = self._size, self._held
         messages: list[bytes] = []
         view = memoryview(data)
@@ -225,7 +221,7 @@ class LengthDecoder(Decoder):
         self._width = width
         self._order: Literal["big", "little"] = byteorder
         self._adjust = adjust
-        self._limit = limit
+        self._limit = min(limit, _NEGATIVE - 1)
         self._read = _READERS[width, byteorder] if adjust == 0 else _adjusted(_READERS[width, byteorder], adjust)
         self._rest = b""
         self._big: bytearray | None = None

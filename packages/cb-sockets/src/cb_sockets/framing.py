@@ -151,6 +151,10 @@ class LengthPrefixed(Framing):
         object.__setattr__(self, "_pack", _packer(self.width, self.byteorder))
         object.__setattr__(self, "_cap", min(self.max_size, 256**self.width - 1 + self.adjust))
 
+    def __reduce__(self) -> tuple[type[LengthPrefixed], tuple[int, ByteOrder, int, int]]:
+        # A struct's packer cannot be pickled; it is made again.
+        return LengthPrefixed, (self.width, self.byteorder, self.adjust, self.max_size)
+
     def decoder(self) -> Decoder:
         return LengthDecoder(self.width, self.byteorder, self.adjust, self.max_size)
 
