@@ -44,6 +44,7 @@ class Package:
     path: Path
     description: str
     settings: Settings
+    extras: tuple[str, ...]
     groups: dict[str, Any] = field(repr=False, compare=False)
 
     @property
@@ -110,6 +111,7 @@ def read(path: Path) -> Package:
         path=path,
         description=project.get("description", ""),
         settings=_settings(table.get("tool", {}).get("cookbook", {}), where),
+        extras=tuple(project.get("optional-dependencies", {})),
         groups=table.get("dependency-groups", {}),
     )
 

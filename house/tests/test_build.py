@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from house.tests.conftest import MakePackage
 
 INFO = "cb_tea-1.2.3.dist-info"
-WHEEL = ["cb_tea/__init__.py", "cb_tea/py.typed", f"{INFO}/METADATA", f"{INFO}/licenses/LICENSE"]
-SDIST = ["LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "tests/test_tea.py", "PKG-INFO"]
-SDIST += ["src/cb_tea/__init__.py", "src/cb_tea/py.typed"]
+CODE = ["cb_tea/__init__.py", "cb_tea/__main__.py", "cb_tea/cli.py", "cb_tea/py.typed"]
+WHEEL = [*CODE, f"{INFO}/METADATA", f"{INFO}/licenses/LICENSE"]
+TESTS = ["tests/test_cli.py", "tests/typing/api.py"]
+SDIST = ["LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml", "PKG-INFO", *TESTS]
+SDIST += [f"src/{name}" for name in CODE]
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def test_right_contents_pass(package: Package, tmp_path: Path) -> None:
     ("wheel", "sdist", "says"),
     [
         ([*WHEEL, "cb_tea/__pycache__/x.pyc"], SDIST, "the wheel holds cb_tea/__pycache__/x.pyc"),
-        ([*WHEEL, "tests/test_tea.py"], SDIST, "the wheel holds tests/test_tea.py"),
+        ([*WHEEL, "tests/test_cli.py"], SDIST, "the wheel holds tests/test_cli.py"),
         ([*WHEEL[1:]], SDIST, "the wheel lacks cb_tea/__init__.py"),
         (WHEEL[:-1], SDIST, "the wheel has no licence"),
         (WHEEL, [*SDIST, "src/cb_tea/__pycache__/x.pyc"], "the sdist holds src/cb_tea/__pycache__/x.pyc"),

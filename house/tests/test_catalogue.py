@@ -73,9 +73,16 @@ def test_unknown_setting_is_refused(make_package: MakePackage, tmp_path: Path, s
 
 def test_folder_name_follows_the_convention(make_package: MakePackage, tmp_path: Path) -> None:
     """The name is the command's, the distribution's and the tag's: cb- and one word."""
-    make_package("tea")
     with pytest.raises(Problem, match="cb- and a word"):
-        find(tmp_path)
+        make_package("tea")
+    assert find(tmp_path) == []
+
+
+def test_package_is_not_written_over(make_package: MakePackage) -> None:
+    """A new package never takes an old one's folder."""
+    make_package("cb-tea")
+    with pytest.raises(Problem, match="packages/cb-tea is there already"):
+        make_package("cb-tea")
 
 
 def test_missing_version_says_which_line_to_add(make_package: MakePackage, tmp_path: Path) -> None:

@@ -243,7 +243,7 @@ def test_command_answers_the_workflow(
     release.main(["package", "cb-cake-v1.2.3", *root])
     assert capsys.readouterr() == ("", "release: cb-cake-v1.2.3 names no package here: nothing to do\n")
     release.main(["notes", "cb-tea-v1.2.3", *root])
-    assert capsys.readouterr().out == "### Added\n\n- Tea.\n"
+    assert capsys.readouterr().out == "First release.\n"
     with pytest.raises(SystemExit, match=r"^release: cb-tea-v2: the package says 1\.2\.3[^\n]*$"):
         release.main(["package", "cb-tea-v2", *root])
     build(find(tmp_path)[0], tmp_path / "dist")
