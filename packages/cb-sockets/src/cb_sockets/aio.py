@@ -10,8 +10,10 @@ the connection limit and when descriptors run out; `drain` answers what has begu
 from __future__ import annotations
 
 import asyncio
+import errno
 import inspect
 import logging
+import select
 import socket
 import ssl
 from collections import deque
@@ -26,7 +28,7 @@ from cb_sockets.framing import Framing
 from cb_sockets.handlers import Handler, HandlerFailed, Limits, Peer, Process, bind, per_connection
 from cb_sockets.net import Address, Listener, address_of, client_context, listen, unix_name, why_not_connected
 from cb_sockets.quiesce import stop_handshakes
-from cb_sockets.server import EXHAUSTED, LINGER, LOG_EVERY
+from cb_sockets.server import EXHAUSTED, LINGER, LOG_EVERY, peer_text
 from cb_sockets.transport import frame_parts
 
 __all__ = ["AsyncHandler", "AsyncMessageSocket", "AsyncServer", "connect", "serve"]
@@ -74,8 +76,12 @@ class AsyncMessageSocket(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Called by the event loop."""
-        self._end = self._end or PeerClosed("the peer has ended the connection", clean=True)
-        self._decode(self._decoder.feed_eof)
+        if _truncated(self._transport):
+            self._end = self._end or PeerClosed("connection lost: the stream ended without TLS's goodbye", clean=False)
+            self._arrived.set()
+        else:
+            self._end = self._end or PeerClosed("the peer has ended the connection", clean=True)
+            self._decode(self._decoder.feed_eof)
         return self._transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -113,9 +119,12 @@ class AsyncMessageSocket(asyncio.Protocol):
             raise PeerClosed("the connection is closed", clean=False)
         self._transport.writelines(parts)
         try:
-            await asyncio.wait_for(self._writable.wait(), self.timeout)
+            async with asyncio.timeout(self.timeout):
+                await self._writable.wait()
         except TimeoutError as error:
             raise TimeoutExceeded(f"the peer did not take the message within {self.timeout} s") from error
+        if self._closed.done():
+            raise PeerClosed("connection lost while sending", clean=False)
 
     async def recv(self, *, timeout: float | EllipsisType | None = ...) -> bytes:  # noqa: ASYNC109
         """The next message. Cancelling it, or its `timeout` (seconds), loses nothing.
@@ -123,12 +132,10 @@ class AsyncMessageSocket(asyncio.Protocol):
         Raises `TimeoutExceeded`, `PeerClosed`, `IncompleteMessage`, `MessageTooLarge`, `InvalidMessage`.
         """
         seconds = self.timeout if isinstance(timeout, EllipsisType) else timeout
-        while not self._messages:
-            if self._end is not None:
-                raise self._end
-            self._arrived.clear()
+        if not self._messages:
             try:
-                await asyncio.wait_for(self._arrived.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._wait_for_message()
             except TimeoutError as error:
                 raise TimeoutExceeded(f"no whole message within {seconds} s") from error
         message = self._messages.popleft()
@@ -136,6 +143,13 @@ class AsyncMessageSocket(asyncio.Protocol):
             self._transport.resume_reading()
         self._held = 0 if not self._messages else self._held
         return message
+
+    async def _wait_for_message(self) -> None:
+        while not self._messages:
+            if self._end is not None:
+                raise self._end
+            self._arrived.clear()
+            await self._arrived.wait()
 
     async def request(self, message: Buffer) -> bytes:
         """Send one message and wait for one."""
@@ -158,9 +172,14 @@ class AsyncMessageSocket(asyncio.Protocol):
         self._transport.write_eof()
 
     async def close(self) -> None:
-        """Send what is left, and end the connection."""
+        """Send what is left, and end the connection; a peer that does not take it within `timeout` is cut off."""
         self._transport.close()
-        await self._closed
+        try:
+            async with asyncio.timeout(self.timeout):
+                await asyncio.shield(self._closed)
+        except TimeoutError:
+            self._transport.abort()
+            await self._closed
 
     def abort(self) -> None:
         """End the connection at once; what is not sent yet is lost."""
@@ -176,6 +195,22 @@ class AsyncMessageSocket(asyncio.Protocol):
 
 
 _HIGH_WATER = 2**20
+
+
+def _truncated(transport: asyncio.Transport) -> bool:
+    """Whether a TLS stream ended without its goodbye: it may have been cut. asyncio itself does not tell the two apart.
+
+    All that came has been read; one more read tells what the end is: nothing, or more to wait for.
+    """
+    tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return False
+    try:
+        return bool(tls.read(1))
+    except ssl.SSLZeroReturnError:
+        return False
+    except ssl.SSLError:
+        return True
 
 
 async def connect(
@@ -237,6 +272,7 @@ class _ServerConnection(asyncio.Protocol):
         self.work: AsyncHandler | None = None
         self.task: asyncio.Task[None] | None = None
         self.since = server.loop.time()
+        self.unsent = 0
         self.partial = self.lagging = self.ending = False
         self.fresh = True
         self.transport: asyncio.Transport
@@ -244,16 +280,19 @@ class _ServerConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=self.server.limits.high_water)
-        name = transport.get_extra_info("peername")
+        self.server.connections.add(self)
         handler = self.server.handler
         if isinstance(handler, per_connection):
-            address = self.told or (f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix")
-            handler = handler.factory(Peer(address))
+            try:
+                handler = handler.make(Peer(self.told or peer_text(transport.get_extra_info("peername"))))
+            except HandlerFailed as error:
+                self.failed(error.__cause__)
+                self.finish()
+                return
         if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004
             self.work = cast("AsyncHandler", handler)
         else:
             self.process = bind(cast("Handler", handler))
-        self.server.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the event loop's signature
         if self.task is not None:
@@ -283,6 +322,9 @@ class _ServerConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         if self.ending:
+            return False
+        if _truncated(self.transport):
+            self.transport.abort()
             return False
         failure: FramingError | None = None
         messages: list[bytes] = []
@@ -352,7 +394,7 @@ class _ServerConnection(asyncio.Protocol):
             return
         try:
             parts = frame_parts(self.server.framing.parts(replies), replies)
-        except FramingError as error:
+        except (FramingError, TypeError) as error:
             log.error("%s: reply cannot be framed, connection closed: %s", self.server.address, error)
             self.ending = True
             return
@@ -369,27 +411,40 @@ class _ServerConnection(asyncio.Protocol):
             self.transport.close()
 
     def idle(self) -> bool:
-        """Between two messages, with nothing left to do."""
+        """Between two messages, with nothing left to do. Bytes that the event loop has not read yet do not count."""
         return self.task is None and not (self.decoder.buffered or self.lagging or self.ending)
+
+    def fileno(self) -> int:
+        return int(self.transport.get_extra_info("socket").fileno())
 
     def overdue(self, now: float) -> bool:
         """End the connection where its time is up; gently where it was only idle."""
         limits = self.server.limits
-        if self.task is not None:
+        unsent = self.transport.get_write_buffer_size()
+        if self.task is not None or unsent != self.unsent:
+            self.unsent, self.since = unsent, now if self.task is None else self.since
             return False
-        if self.ending and not self.lagging:
-            limit: float | None = LINGER
-        elif self.lagging:
-            limit = limits.write_timeout
+        if unsent:
+            limit: float | None = limits.write_timeout
+        elif self.ending:
+            limit = LINGER
         else:
             limit = limits.message_timeout if self.decoder.buffered else limits.idle_timeout
         if limit is None or now - self.since < limit:
             return False
-        if self.decoder.buffered or self.lagging or self.ending:
+        if self.decoder.buffered or unsent or self.ending:
             self.transport.abort()
         else:
             self.finish()
         return True
+
+
+def _unread(connections: list[_ServerConnection]) -> set[int]:
+    """The sockets with bytes that the event loop has not come to read yet."""
+    poller = select.poll()
+    for connection in connections:
+        poller.register(connection.fileno(), select.POLLIN)
+    return {fd for fd, _ in poller.poll(0)}
 
 
 class AsyncServer:
@@ -444,11 +499,15 @@ class AsyncServer:
         listener_end = grace_end if stop_handshakes(self._listener) else start
         self._listen_again()
         while (now := self.loop.time()) < start + deadline:
-            self._accept(4096)
-            if now >= listener_end:
+            if self._accept(4096) and now >= listener_end:
                 self._close_listener()
-            for connection in list(self.connections):
-                if connection.idle() and (now >= grace_end or not connection.fresh):
+            if now >= grace_end:
+                for task in self._opening:
+                    task.cancel()
+            idle = [connection for connection in self.connections if connection.idle()]
+            unread = _unread(idle)
+            for connection in idle:
+                if connection.fileno() not in unread and (now >= grace_end or not connection.fresh):
                     connection.finish()
             if self._listener.fileno() < 0 and not self.connections and not self._opening:
                 break
@@ -487,28 +546,33 @@ class AsyncServer:
         if not self.connections:
             self._empty.set()
 
-    def _accept(self, most: int = 64) -> None:
-        for _ in range(most if self._listening else 0):
+    def _accept(self, most: int = 64) -> bool:
+        """Accept up to `most` connections; true where the queue is empty then."""
+        for _ in range(most):
             if len(self.connections) + len(self._opening) >= self.limits.max_connections and not self._draining:
                 self._accept_later("limit of %d connections reached", self.limits.max_connections)
-                return
+                return False
             try:
                 sock, _ = self._listener.accept()
             except BlockingIOError:
-                return
+                return True
             except OSError as error:
                 if error.errno in EXHAUSTED:
                     self._accept_later("no more connections for now: %s", error.strerror)
-                    return
+                    return False
+                if error.errno in {errno.EINVAL, errno.EBADF}:  # shut by `stop_handshakes`, and empty; or closed
+                    return True
                 continue  # that client is gone again
             task = self.loop.create_task(self._open(sock))
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
+        return False
 
     def _accept_later(self, why: str, *args: object) -> None:
-        self.loop.remove_reader(self._listener)
-        self._listening = False
-        self.loop.call_later(1.0, self._listen_again)
+        if self._listening:
+            self.loop.remove_reader(self._listener)
+            self._listening = False
+            self.loop.call_later(1.0, self._listen_again)
         if self.loop.time() >= self._next_log:
             self._next_log = self.loop.time() + LOG_EVERY
             log.warning("%s: %s; waiting clients stay in the queue", self.address, why % args)

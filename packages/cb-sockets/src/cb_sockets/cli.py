@@ -28,13 +28,24 @@ Exit codes:
 """
 
 
+class _Commands(click.Group):
+    """What click itself would answer with a blank line, or with status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say("interrupted")
+            raise click.exceptions.Exit(130) from None
+        except BrokenPipeError:  # whoever read our output has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(0) from None
+
+
 def main() -> None:
     """Run the command. Every error is one line and a status; ``CB_DEBUG=1`` shows the traceback behind it."""
     try:
         sys.exit(commands.main(standalone_mode=False))
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        say("interrupted")
-        sys.exit(130)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
@@ -49,9 +60,6 @@ def main() -> None:
 
 
 def _status(error: SocketsError | OSError) -> int:
-    if isinstance(error, BrokenPipeError):  # whoever read our output has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     if isinstance(error, SocketsError):
         say(str(error))
         return 4 if isinstance(error, TimeoutExceeded) else 3 if isinstance(error, FramingError) else 1
@@ -97,7 +105,7 @@ def _output(path: str) -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
 
 
-@click.group(name="cb-sockets", epilog=_EXIT_CODES)
+@click.group(cls=_Commands, name="cb-sockets", epilog=_EXIT_CODES)
 @click.version_option(__version__, prog_name="cb-sockets")
 def commands() -> None:
     """Whole messages over TCP, TLS and Unix sockets.

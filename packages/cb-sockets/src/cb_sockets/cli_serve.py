@@ -101,17 +101,23 @@ def verbose_handler(handler: Any) -> Any:
 )
 @click.option("--proxy-protocol", is_flag=True, help="Expect a PROXY protocol v2 header (behind HAProxy only).")
 @click.option("--max-connections", type=click.IntRange(1), default=_DEFAULTS.max_connections, show_default=True)
-@click.option("--idle-timeout", type=float, default=_DEFAULTS.idle_timeout, show_default=True, help="Seconds; 0: none.")
+@click.option(
+    "--idle-timeout",
+    type=click.FloatRange(0),
+    default=_DEFAULTS.idle_timeout,
+    show_default=True,
+    help="Seconds; 0: none.",
+)
 @click.option(
     "--message-timeout",
-    type=float,
+    type=click.FloatRange(0),
     default=_DEFAULTS.message_timeout,
     show_default=True,
     help="Seconds from a message's first byte to its last; 0: none.",
 )
 @click.option(
     "--write-timeout",
-    type=float,
+    type=click.FloatRange(0),
     default=_DEFAULTS.write_timeout,
     show_default=True,
     help="Seconds without the peer taking a byte; 0: none.",
@@ -206,9 +212,8 @@ def _server_tls(certificate: str | None, key: str | None, client_ca: str | None)
 def _supervise(address: Address, workers: int) -> NoReturn:
     """Start this command again, `workers` times, on a port that is fixed first."""
     held, bound = reserve(address)
-    say(f"listening on {bound}, {workers} workers")
-    arguments = [*sys.argv[1:], "--listen", f"{bound}", "--workers", "1", "--reuse-port", "--lifeline"]
-    number = supervise(own_command(arguments), workers, lambda fd: [str(fd)])
+    command = own_command([*sys.argv[1:], "--listen", f"{bound}", "--workers", "1", "--reuse-port", "--lifeline"])
+    number = supervise(command, workers, lambda: say(f"listening on {bound}, {workers} workers"))
     held.close()
     say("stopped")
     raise click.exceptions.Exit(130 if number == signal.SIGINT else 0)

@@ -76,16 +76,18 @@ class MessageSocket:
             return
         out = Outgoing(frame_parts(self.framing.parts(batch), batch))
         end = None if self.timeout is None else time.monotonic() + self.timeout
-        try:
-            while out.size:
+        while out.size:
+            try:
                 self._await(end, "send")
                 out.write(self.sock)
-        except TimeoutError as error:
-            self._broken = TimeoutExceeded(f"the peer did not take the message within {self.timeout} s")
-            raise self._broken from error
-        except OSError as error:
-            self._broken = PeerClosed(f"connection lost while sending: {describe(error)}", clean=False)
-            raise self._broken from error
+            except OSError as error:
+                if not _is_timeout(error):
+                    self._broken = PeerClosed(f"connection lost while sending: {describe(error)}", clean=False)
+                elif end is not None and time.monotonic() >= end:
+                    self._broken = TimeoutExceeded(f"the peer did not take the message within {self.timeout} s")
+                else:
+                    continue
+                raise self._broken from error
 
     def recv(self, *, timeout: float | EllipsisType | None = ...) -> bytes:
         """The next message. `timeout` (seconds, for the whole message) is the connection's own where not given.
@@ -102,12 +104,15 @@ class MessageSocket:
             try:
                 self._await(end, "recv")
                 count = read(self.sock, self._buffer)
-            except TimeoutError as error:
-                raise TimeoutExceeded(f"no whole message within {seconds} s") from error
             except OSError as error:
-                self._end = PeerClosed(f"connection lost while receiving: {describe(error)}", clean=False)
-                raise self._end from error
-            self._take(count)
+                if not _is_timeout(error):
+                    self._end = PeerClosed(f"connection lost while receiving: {describe(error)}", clean=False)
+                    raise self._end from error
+                if end is not None and time.monotonic() >= end:
+                    raise TimeoutExceeded(f"no whole message within {seconds} s") from error
+                continue
+            if count >= 0:
+                self._take(count)
         return messages.popleft()
 
     def _take(self, count: int) -> None:
@@ -122,7 +127,11 @@ class MessageSocket:
             self._end = error
 
     def _await(self, end: float | None, what: str) -> None:
-        """Set the socket's own time-out to what is left until `end`."""
+        """Set the socket's own time-out to what is left until `end`.
+
+        There is one for both directions: a thread that sends can shorten the wait of one that receives, which then
+        finds its own `end` not come yet and waits again.
+        """
         left = None if end is None else end - time.monotonic()
         if left is not None and left <= 0:
             raise TimeoutError(what)
@@ -167,6 +176,11 @@ class MessageSocket:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _is_timeout(error: OSError) -> bool:
+    """Whether our own time-out is meant; with a number it is the network's, and the connection is lost."""
+    return isinstance(error, TimeoutError) and error.errno is None
 
 
 class FixedLengthSocket:

@@ -84,6 +84,13 @@ class per_connection(Generic[H]):  # noqa: N801  # a decorator
     def __init__(self, factory: Callable[[Peer], H]) -> None:
         self.factory = factory
 
+    def make(self, peer: Peer) -> H:
+        """The handler for one peer. Raises `HandlerFailed` where the factory does."""
+        try:
+            return self.factory(peer)
+        except Exception as error:
+            raise HandlerFailed([]) from error
+
 
 class HandlerFailed(Exception):
     """A handler raised (the cause); `replies` are those to the messages before."""

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import asdict, dataclass
 
 from cb_sockets.decoders import Decoder
-from cb_sockets.errors import FramingError, PeerClosed
+from cb_sockets.errors import FramingError, PeerClosed, TimeoutExceeded
 from cb_sockets.framing import Framing
 from cb_sockets.net import Address, describe, open_connection
 from cb_sockets.poller import READ, WRITE, Poller, new_poller
@@ -66,7 +66,8 @@ def run_load(
 ) -> Result:
     """Load an echo server for `seconds` after a tenth of that as warm-up. Every reply is compared with what was sent.
 
-    Raises `ConnectFailed`, `PeerClosed`, `FramingError`, or `PeerClosed` where a reply is not the message.
+    Raises `ConnectFailed`; `PeerClosed`, also where a reply is not the message; `FramingError`; `TimeoutExceeded` where
+    no reply came at all.
     """
     message = bytes(97 + index % 26 for index in range(size))
     batch = framing.encode_many([message] * depth)
@@ -116,6 +117,8 @@ def run_load(
         for load in loads.values():
             load.sock.close()
         poller.close()
+    if not latencies:
+        raise TimeoutExceeded(f"{address}: no reply in {seconds} s (is it an echo server, with the same framing?)")
     latencies.sort()
     return Result(
         address=str(address),
@@ -133,7 +136,7 @@ def run_load(
 
 
 def _at(ordered: list[float], part: float) -> float:
-    return ordered[min(len(ordered) - 1, int(part * len(ordered)))] * 1e6 if ordered else 0.0
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))] * 1e6
 
 
 def _receive(load: _Load, buffer: memoryview, address: Address) -> list[bytes]:

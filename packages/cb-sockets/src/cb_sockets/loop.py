@@ -20,7 +20,7 @@ from cb_sockets.handlers import Handler, HandlerFailed, Limits, Process, bind, p
 from cb_sockets.net import Address
 from cb_sockets.poller import READ, WRITE
 from cb_sockets.server import Server, Wait
-from cb_sockets.transport import Outgoing, end_output, frame_parts, read, reset
+from cb_sockets.transport import Outgoing, end_output, frame_parts, read, reset, wrap_accepted
 
 __all__ = ["SelectorServer"]
 
@@ -28,6 +28,7 @@ log = logging.getLogger("cb_sockets")
 
 _READ_SIZE = 256 * 1024
 _SMALL_READ = 32 * 1024
+_POLL_MOST = 1000  # epoll tells of 1023 sockets at once
 
 
 class _Connection:
@@ -89,7 +90,7 @@ class SelectorServer(Server[_Connection]):
         self._read = socket.socket.recv_into if tls is None else read
         # Made once, so that a connection holds references instead of closures and bound methods of its own.
         self._shared = None if isinstance(handler, per_connection) else bind(handler)
-        self._on_readable = self._readable
+        self._on_readable = self._readable if tls is None else self._readable_tls
         self._on_handshake = self._handshake
         self._on_proxy = self._read_proxy
         self._on_discard = self._discard
@@ -131,9 +132,7 @@ class SelectorServer(Server[_Connection]):
             self._begin(connection, told)
             return
         try:
-            connection.sock = self._tls.wrap_socket(
-                connection.sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False
-            )
+            connection.sock = wrap_accepted(self._tls, connection.sock)
         except OSError:  # gone already
             self._drop(connection)
             return
@@ -156,15 +155,19 @@ class SelectorServer(Server[_Connection]):
         connection.head = None
         self._watch(connection, READ)
         self._begin(connection, told)
-        return self._readable(connection)
+        return connection.step(connection)
 
     def _begin(self, connection: _Connection, told: str | None) -> None:
         handler = self._handler
-        if isinstance(handler, per_connection):
-            connection.process = bind(handler.factory(self._peer(connection, told)))
-        else:
-            connection.process = self._shared
         connection.step = self._on_readable
+        if not isinstance(handler, per_connection):
+            connection.process = self._shared
+            return
+        try:
+            connection.process = bind(handler.make(self._peer(connection, told)))
+        except HandlerFailed as failure:
+            log.error("%s: no handler for a connection, closed", self.address, exc_info=failure.__cause__)
+            self._drop(connection)
 
     # -- messages ---------------------------------------------------------------------------------------------
 
@@ -177,12 +180,23 @@ class SelectorServer(Server[_Connection]):
         elif mask & WRITE and connection.process is None:
             connection.step(connection)
             return
-        if mask & ~WRITE and connection.sock.fileno() >= 0 and (connection.mask & READ or mask & ~(READ | WRITE)):
+        # With TLS, reading that goes on again cannot wait for the poller: see `_readable_tls`.
+        if mask == WRITE and self._tls is None:
+            return
+        if connection.sock.fileno() >= 0 and (connection.mask & READ or mask & ~(READ | WRITE)):
             connection.step(connection)
 
-    def _readable(self, connection: _Connection) -> None:
+    def _readable_tls(self, connection: _Connection) -> None:
+        """As `_readable`; and then take what TLS has decrypted beyond our buffer, of which no poller will tell."""
+        self._readable(connection)
+        sock = connection.sock
+        assert isinstance(sock, ssl.SSLSocket)
+        while connection.mask & READ and connection.step == self._on_readable and (held := sock.pending()):
+            self._readable(connection, self._buffer[:held])
+
+    def _readable(self, connection: _Connection, view: memoryview | None = None) -> None:
         try:
-            count = self._read(connection.sock, self._buffer)
+            count = self._read(connection.sock, self._buffer if view is None else view)
         except BlockingIOError:
             return
         except OSError:
@@ -217,7 +231,7 @@ class SelectorServer(Server[_Connection]):
         try:
             if replies:
                 self._send(connection, replies)
-        except FramingError as error:
+        except (FramingError, TypeError) as error:
             log.error("%s: reply cannot be framed, connection closed: %s", self.address, error)
             connection.closing = True
         except OSError:
@@ -286,6 +300,8 @@ class SelectorServer(Server[_Connection]):
         elif connection.out is not None:
             self._watch(connection, WRITE)
         else:
+            if self._tls is not None:
+                end_output(connection.sock)
             self._drop(connection)
 
     def _refuse(self, connection: _Connection, error: FramingError) -> None:
@@ -347,6 +363,8 @@ class SelectorServer(Server[_Connection]):
 
     def _end_idle(self, *, fresh_too: bool) -> None:
         unread = {fd for fd, _ in self._poller.poll(0)}
+        if len(unread) > _POLL_MOST:
+            return  # there may be more than one poll tells: these first
         for fd, connection in list(self._connections.items()):
             ended = connection.waits_for() == "idle" or (connection.process is None and fresh_too)
             if ended and fd not in unread and (fresh_too or not connection.fresh):

@@ -73,7 +73,11 @@ def address_of(value: str | tuple[str, int] | Address) -> Address:
     """An `Address` from any of the forms that the public functions take."""
     if isinstance(value, Address):
         return value
-    return Address.parse(value) if isinstance(value, str) else Address(value[0], value[1])
+    if isinstance(value, str):
+        return Address.parse(value)
+    if not 0 <= value[1] < 65536:
+        raise AddressError(f"address {value!r}: port {value[1]} is not a number from 0 to 65535")
+    return Address(value[0], value[1])
 
 
 def describe(error: OSError) -> str:
@@ -164,6 +168,8 @@ def listen(address: Address, *, backlog: int = 4096, reuse_port: bool = False, t
         sock = _bind(family, target, backlog, options)
         bound = sock.getsockname()
         return Listener(sock, Address(bound[0], bound[1], tls=tls))
+    except UnicodeError as error:
+        raise AddressError(f"cannot listen on {address}: no such host name") from error
     except OSError as error:
         hint = {
             errno.EADDRINUSE: " (another program listens there: choose another port, or 0 for a free one)",

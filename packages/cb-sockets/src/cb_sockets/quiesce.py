@@ -4,10 +4,12 @@ Between the last ``accept`` and ``close`` the kernel may complete one more hands
 that believes itself connected. On Linux a socket filter ends that: it drops packets that open a connection (SYN
 without ACK) and lets all others pass, so that handshakes under way complete, can be accepted, and no new one begins.
 The client of a dropped SYN asks again a second later and is refused, or answered by whoever listens there then.
+A Unix socket has no handshake: shut for reading, it refuses whoever comes, and hands out those in its queue.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import socket
 import struct
@@ -27,8 +29,15 @@ _PROGRAM = (
 
 
 def stop_handshakes(listener: socket.socket) -> bool:
-    """Let no new TCP handshake begin. False where that cannot be had: other systems, Unix sockets."""
-    if sys.platform != "linux" or listener.family == socket.AF_UNIX:
+    """Let no new connection begin; those in the queue, or on their way into it, can be accepted still.
+
+    True where some may be on their way, so that the listener should stay open for a moment more.
+    """
+    if sys.platform != "linux":
+        return False
+    if listener.family == socket.AF_UNIX:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RD)
         return False
     code = b"".join(struct.pack("HBBI", *instruction) for instruction in _PROGRAM)
     buffer = ctypes.create_string_buffer(code, len(code))

@@ -28,7 +28,7 @@ from cb_sockets.net import Address, address_of, listen
 from cb_sockets.poller import READ, new_poller
 from cb_sockets.quiesce import stop_handshakes
 
-__all__ = ["EXHAUSTED", "LINGER", "Server", "Wait"]
+__all__ = ["EXHAUSTED", "LINGER", "LOG_EVERY", "Server", "Wait", "peer_text"]
 
 log = logging.getLogger("cb_sockets")
 
@@ -65,6 +65,11 @@ def _peer_name(sock: socket.socket) -> str:
         name = sock.getpeername()
     except OSError:
         return "gone"
+    return peer_text(name)
+
+
+def peer_text(name: object) -> str:
+    """What the socket calls give as a peer's name, as text."""
     if not isinstance(name, tuple):
         return "unix"
     return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
@@ -200,6 +205,8 @@ class Server(ABC, Generic[C]):
                 self._ready(connection, mask)
             elif fd == self._wake_reader.fileno():
                 self._swallow_wakes()
+                if len(connections) < self._limits.max_connections:
+                    self._listen_again()
             elif self._listening and fd == self._listener.fileno():
                 self._accept(64)
         if self._drain_wish is not None:
@@ -229,13 +236,16 @@ class Server(ABC, Generic[C]):
                 if error.errno in EXHAUSTED:
                     self._accept_later("no more connections for now: %s", error.strerror)
                     return False
+                if error.errno == errno.EINVAL:  # shut by `stop_handshakes`, and empty
+                    return True
                 continue  # that client is gone again
             self._adopt(sock)
         return False
 
     def _accept_later(self, why: str, *args: object) -> None:
-        self._poller.unregister(self._listener.fileno())
-        self._listening = False
+        if self._listening:
+            self._poller.unregister(self._listener.fileno())
+            self._listening = False
         if self._now >= self._next_log:
             self._next_log = self._now + LOG_EVERY
             log.warning("%s: %s; waiting clients stay in the queue", self.address, why % args)

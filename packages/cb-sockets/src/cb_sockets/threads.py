@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import ssl
 import threading
 import time
 
@@ -18,7 +19,7 @@ from cb_sockets.decoders import Decoder
 from cb_sockets.errors import FramingError, IncompleteMessage
 from cb_sockets.handlers import HandlerFailed, Process, bind, per_connection
 from cb_sockets.server import LINGER, Server, Wait
-from cb_sockets.transport import Outgoing, end_output, frame_parts, read, reset
+from cb_sockets.transport import Outgoing, end_output, frame_parts, read, reset, wrap_accepted
 
 __all__ = ["ThreadServer"]
 
@@ -28,7 +29,7 @@ _READ_SIZE = _WRITE_SIZE = 256 * 1024
 
 
 class _Connection:
-    __slots__ = ("decoder", "fresh", "since", "sock", "wait")
+    __slots__ = ("decoder", "ended", "fresh", "since", "sock", "wait")
 
     def __init__(self, sock: socket.socket, decoder: Decoder, since: float) -> None:
         self.sock = sock
@@ -36,6 +37,7 @@ class _Connection:
         self.since = since
         self.wait: Wait | None = "message"  # None while the handler works: its time is its own
         self.fresh = True
+        self.ended = False  # by us: the serving thread has shut its reading side
 
     def waits_for(self) -> Wait | None:
         return self.wait
@@ -73,6 +75,8 @@ class ThreadServer(Server[_Connection]):
             self._serve(connection)
         except FramingError as error:
             log.info("%s: %s: %s", self.address, self._name(connection), error)
+        except HandlerFailed as failure:
+            log.error("%s: no handler for a connection, closed", self.address, exc_info=failure.__cause__)
         except OSError as error:
             log.debug("%s: connection lost: %s", self.address, error)
         finally:
@@ -84,16 +88,17 @@ class ThreadServer(Server[_Connection]):
     def _serve(self, connection: _Connection) -> None:
         told = self._read_proxy(connection.sock) if self._proxy_protocol else None
         if self._tls is not None:
-            connection.sock = self._tls.wrap_socket(connection.sock, server_side=True, suppress_ragged_eofs=False)
+            connection.sock = tls = wrap_accepted(self._tls, connection.sock)
+            tls.do_handshake()
         handler = self._handler
-        process = bind(
-            handler.factory(self._peer(connection, told)) if isinstance(handler, per_connection) else handler
-        )
+        process = bind(handler.make(self._peer(connection, told)) if isinstance(handler, per_connection) else handler)
         decoder = connection.decoder
         sock = connection.sock
         buffer = memoryview(bytearray(_READ_SIZE))
         connection.wait = "idle"
         while True:
+            if self._tls is not None and self._over(connection):
+                return
             count = read(sock, buffer)
             now = time.monotonic()
             failure: FramingError | None = None
@@ -126,12 +131,26 @@ class ThreadServer(Server[_Connection]):
             replies = failure.replies
             going_on = False
         if replies:
-            out = Outgoing(frame_parts(self._framing.parts(replies), replies), most=_WRITE_SIZE)
+            try:
+                out = Outgoing(frame_parts(self._framing.parts(replies), replies), most=_WRITE_SIZE)
+            except (FramingError, TypeError) as error:
+                log.error("%s: reply cannot be framed, connection closed: %s", self.address, error)
+                return False
             connection.wait = "write"
             while out.size:
                 connection.since = time.monotonic()
                 out.write(connection.sock, 2)  # a header and a piece of its body: progress can be seen
         return going_on
+
+    @staticmethod
+    def _over(connection: _Connection) -> bool:
+        """Wait for bytes; true where instead the serving thread has ended an idle connection.
+
+        For TLS only, to which a bare end of the stream is a fault that also forbids its own goodbye.
+        """
+        sock = connection.sock
+        assert isinstance(sock, ssl.SSLSocket)
+        return not sock.pending() and not socket.socket.recv(sock, 1, socket.MSG_PEEK) and connection.ended
 
     def _read_proxy(self, sock: socket.socket) -> str | None:
         head = bytearray()
@@ -155,8 +174,10 @@ class ThreadServer(Server[_Connection]):
     def _expire(self, connection: _Connection, *, gently: bool) -> None:
         if not gently:
             reset(connection.sock)
+        connection.ended = gently
+        how = socket.SHUT_RD if gently and connection.wait == "idle" else socket.SHUT_RDWR
         with contextlib.suppress(OSError):  # the thread was quicker
-            connection.sock.shutdown(socket.SHUT_RD if gently and connection.wait == "idle" else socket.SHUT_RDWR)
+            socket.socket.shutdown(connection.sock, how)  # TLS's own shutdown would end its encryption too
 
     def _end_idle(self, *, fresh_too: bool) -> None:
         for connection in list(self._connections.values()):

@@ -15,16 +15,23 @@ from itertools import islice
 
 from cb_sockets.decoders import Buffer
 
-__all__ = ["BIG", "Outgoing", "end_output", "frame_parts", "read", "reset"]
+__all__ = ["BIG", "Outgoing", "end_output", "frame_parts", "read", "reset", "wrap_accepted"]
 
 BIG = 8192
 """From this size on, a body is handed to the kernel where it lies instead of being joined with its neighbours."""
 
 _IOV_MAX = 512
+_RECORD = 16384  # the largest piece in which TLS hands out data
+
+
+def wrap_accepted(context: ssl.SSLContext, sock: socket.socket) -> ssl.SSLSocket:
+    """The server's side of TLS on an accepted socket; the handshake is still to come. Raises OSError."""
+    sock.getpeername()  # gone already? wrap_socket would leave its half-made socket unclosed
+    return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False)
 
 
 def read(sock: socket.socket, view: memoryview) -> int:
-    """Read what is there. TLS: record after record (16 KiB each at most), until nothing is left or `view` is full."""
+    """Read what is there. TLS: record after record, until nothing is left or `view` is full."""
     if not isinstance(sock, ssl.SSLSocket):
         try:
             return sock.recv_into(view)
@@ -35,7 +42,11 @@ def read(sock: socket.socket, view: memoryview) -> int:
         while got < len(view):
             count = sock.recv_into(view[got:])
             got += count
-            if not count or (sock.gettimeout() != 0 and not sock.pending()):
+            # A record that is not full is mostly the last: one call less, and what follows it is the poller's to tell.
+            if not sock.pending() and (count < _RECORD or sock.gettimeout() != 0):
+                if got and not count:
+                    # The end was read together with the last bytes: now no poller would tell of it any more.
+                    socket.socket.shutdown(sock, socket.SHUT_RD)
                 break
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
         return got or -1
@@ -99,8 +110,11 @@ class Outgoing:
 
 
 def frame_parts(parts: list[Buffer], replies: Sequence[Buffer]) -> list[Buffer]:
-    """The buffers to write: one, joined, where the replies are small; as they lie where they are large."""
-    return parts if len(replies[0]) >= BIG else [b"".join(parts)]
+    """The buffers to write: one, joined, where the replies are small; as they lie where they are large.
+
+    Raises TypeError where a reply is no bytes.
+    """
+    return [memoryview(part) for part in parts] if len(replies[0]) >= BIG else [b"".join(parts)]
 
 
 def end_output(sock: socket.socket) -> None:
@@ -112,10 +126,11 @@ def end_output(sock: socket.socket) -> None:
         if isinstance(sock, ssl.SSLSocket):
             timeout = sock.gettimeout()
             sock.settimeout(0)  # unwrap sends the goodbye; it would then wait for the peer's
-            with contextlib.suppress(ssl.SSLError):
+            with contextlib.suppress(OSError, ValueError):
                 sock.unwrap()
             sock.settimeout(timeout)
-        sock.shutdown(socket.SHUT_WR)
+        # Not sock.shutdown: for TLS that would also end the decryption of what still comes.
+        socket.socket.shutdown(sock, socket.SHUT_WR)
 
 
 def reset(sock: socket.socket) -> None:

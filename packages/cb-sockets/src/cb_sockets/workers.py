@@ -1,20 +1,19 @@
 """Several worker processes on one port, through SO_REUSEPORT: the kernel spreads new connections over them.
 
-The parent holds the port, starts workers again that die, and passes SIGTERM and SIGINT on. Each worker holds the
-reading end of a pipe whose writing end only the parent has: where the parent is killed, the pipe ends, and its
-workers drain by themselves.
+The parent holds the port, starts workers again that die, and passes SIGTERM and SIGINT on as SIGTERM. Between
+parent and worker there is a socket pair, the lifeline: the worker says through it that it listens, and where the
+parent is killed, it ends, and the worker drains by itself.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
@@ -45,9 +44,32 @@ def reserve(address: Address) -> tuple[socket.socket, Address]:
     return sock, Address(sock.getsockname()[0], sock.getsockname()[1], tls=address.tls)
 
 
-def supervise(command: Sequence[str], count: int, lifeline: Callable[[int], list[str]]) -> int:
-    """Run `count` workers, started by `command` plus ``lifeline(fd)``, until a signal. Returns the signal's number."""
-    reading, writing = os.pipe()
+class _Worker:
+    """A worker process and the parent's end of its lifeline."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.line, theirs = socket.socketpair()
+        with theirs:
+            # A session of its own: the terminal's Ctrl-C comes once, from the parent.
+            self.process = subprocess.Popen(
+                [*command, str(theirs.fileno())], pass_fds=[theirs.fileno()], start_new_session=True
+            )
+
+    def wait_until_ready(self) -> bool:
+        """Whether it listens; false where it ended before."""
+        return bool(self.line.recv(1))
+
+    def end(self) -> None:
+        self.process.wait()
+        self.line.close()
+
+
+def supervise(command: Sequence[str], count: int, ready: Callable[[], None]) -> int:
+    """Run `count` workers, each started by `command` and the number of its lifeline's descriptor, until a signal.
+
+    Calls `ready` when all of them listen. Returns the signal's number. Raises `AddressError` where the first workers
+    do not come up; they have said why.
+    """
     got: list[int] = []
     stop = threading.Event()
 
@@ -56,38 +78,39 @@ def supervise(command: Sequence[str], count: int, lifeline: Callable[[int], list
         stop.set()
 
     previous = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-    workers: list[subprocess.Popen[bytes]] = []
-
-    def start() -> subprocess.Popen[bytes]:
-        # A session of its own: the terminal's Ctrl-C comes once, from here.
-        return subprocess.Popen([*command, *lifeline(reading)], pass_fds=[reading], start_new_session=True)
-
+    workers = [_Worker(command) for _ in range(count)]
     try:
-        workers = [start() for _ in range(count)]
+        if not all([worker.wait_until_ready() for worker in workers]):  # noqa: C419  # wait for each of them
+            raise AddressError("the workers did not start")
+        ready()
         while not stop.wait(0.2):
             for index, worker in enumerate(workers):
-                if worker.poll() is not None:
-                    log.warning("worker %d ended with status %d; started again", worker.pid, worker.returncode)
-                    time.sleep(_PAUSE)
-                    workers[index] = start()
-        for worker in workers:
-            worker.send_signal(signal.SIGTERM)
-        for worker in workers:
-            worker.wait()
+                if worker.process.poll() is not None:
+                    log.warning(
+                        "worker %d ended with status %d; started again", worker.process.pid, worker.process.returncode
+                    )
+                    worker.end()
+                    stop.wait(_PAUSE)
+                    workers[index] = _Worker(command)
     finally:
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
+            worker.end()
         for number, handler in previous.items():
             signal.signal(number, handler)
-        os.close(writing)
-        os.close(reading)
     return got[0]
 
 
 def watch_lifeline(fd: int, drain: Callable[[], object]) -> None:
-    """Call `drain` when the parent is gone: the pipe `fd` ends."""
+    """Tell the parent that we listen, and call `drain` when it is gone."""
+    line = socket.socket(fileno=fd)
+    line.sendall(b"\1")
 
     def wait() -> None:
-        while os.read(fd, 1):
-            continue
+        with line, contextlib.suppress(OSError):
+            while line.recv(1):
+                continue
         drain()
 
     threading.Thread(target=wait, daemon=True).start()
