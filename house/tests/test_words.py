@@ -16,7 +16,7 @@ ROWS = {row[1]: row[0] for row in re.finditer(r"^\| \[(cb-[a-z]+)\]\(packages/\1
 @pytest.mark.parametrize("package", find(), ids=str)
 def test_readme_has_a_row_for_each_package(package: Package) -> None:
     """The table shows every package: what it is for, and the command to try."""
-    assert package.name in ROWS
+    assert package.name in ROWS, f"give {package} a row in README.md's table"
     cells = [cell.strip() for cell in ROWS[package.name].strip("|").split(" | ")]
     assert cells[1] == package.description
     assert cells[3] == f"`{package.settings.next}`"
