@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from types import EllipsisType, TracebackType
 from typing import Self, cast
 
-from cb_sockets.aio_server import AsyncHandler, AsyncServer
+from cb_sockets.aio_server import AsyncHandler, AsyncServer, truncated
 from cb_sockets.decoders import Buffer
 from cb_sockets.errors import ConnectFailed, FramingError, PeerClosed, TimeoutExceeded
 from cb_sockets.framing import Framing
@@ -61,7 +61,7 @@ class AsyncMessageSocket(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Called by the event loop."""
-        if _truncated(self._transport):
+        if truncated(self._transport):
             self._end = self._end or PeerClosed("connection lost: the stream ended without TLS's goodbye", clean=False)
             self._arrived.set()
         else:
@@ -180,22 +180,6 @@ class AsyncMessageSocket(asyncio.Protocol):
 
 
 _HIGH_WATER = 2**20
-
-
-def _truncated(transport: asyncio.Transport) -> bool:
-    """Whether a TLS stream ended without its goodbye: it may have been cut. asyncio itself does not tell the two apart.
-
-    All that came has been read; one more read tells what the end is: nothing, or more to wait for.
-    """
-    tls = transport.get_extra_info("ssl_object")
-    if tls is None:
-        return False
-    try:
-        return bool(tls.read(1))
-    except ssl.SSLZeroReturnError:
-        return False
-    except ssl.SSLError:
-        return True
 
 
 async def connect(

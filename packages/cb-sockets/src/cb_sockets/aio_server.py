@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import select
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -22,15 +23,31 @@ from cb_sockets.framing import Framing
 from cb_sockets.handlers import Handler, HandlerFailed, Limits, Peer, Process, bind, per_connection
 from cb_sockets.net import Listener
 from cb_sockets.quiesce import stop_handshakes
-from cb_sockets.server import EXHAUSTED, LINGER, LOG_EVERY
+from cb_sockets.server import EXHAUSTED, LINGER, LOG_EVERY, peer_text
 from cb_sockets.transport import frame_parts
 
-__all__ = ["AsyncHandler", "AsyncServer"]
+__all__ = ["AsyncHandler", "AsyncServer", "truncated"]
 
 log = logging.getLogger("cb_sockets")
 
 AsyncHandler: TypeAlias = Callable[[bytes], Awaitable[bytes | None]]
 """``async def handler(message: bytes) -> bytes | None``"""
+
+
+def truncated(transport: asyncio.Transport) -> bool:
+    """Whether a TLS stream ended without its goodbye: it may have been cut. asyncio itself does not tell the two apart.
+
+    All that came has been read; one more read tells what the end is: nothing, or more to wait for.
+    """
+    tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return False
+    try:
+        return bool(tls.read(1))
+    except ssl.SSLZeroReturnError:
+        return False
+    except ssl.SSLError:
+        return True
 
 
 class _ServerConnection(asyncio.Protocol):
@@ -95,7 +112,7 @@ class _ServerConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         if self.ending:
             return False
-        if _truncated(self.transport):
+        if truncated(self.transport):
             self.transport.abort()
             return False
         failure: FramingError | None = None
