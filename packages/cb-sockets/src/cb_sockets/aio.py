@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from types import EllipsisType, TracebackType
 from typing import Self, cast
 
-from cb_sockets.aio_server import AsyncHandler, AsyncServer, truncated
+from cb_sockets.aio_server import AsyncHandler, AsyncServer
+from cb_sockets.aio_transport import abort, truncated
 from cb_sockets.decoders import Buffer
 from cb_sockets.errors import ConnectFailed, FramingError, PeerClosed, TimeoutExceeded
 from cb_sockets.framing import Framing
@@ -163,12 +164,12 @@ class AsyncMessageSocket(asyncio.Protocol):
             async with asyncio.timeout(self.timeout):
                 await asyncio.shield(self._closed)
         except TimeoutError:
-            self._transport.abort()
+            abort(self._transport)
             await self._closed
 
     def abort(self) -> None:
-        """End the connection at once; what is not sent yet is lost."""
-        self._transport.abort()
+        """Reset the connection: the peer gets an error, and what it has not read yet may be lost."""
+        abort(self._transport)
 
     async def __aenter__(self) -> Self:
         return self

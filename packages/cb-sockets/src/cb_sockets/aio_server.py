@@ -8,6 +8,7 @@ limit and when descriptors run out; `drain` answers what has begun and ends by i
 from __future__ import annotations
 
 import asyncio
+import errno
 import inspect
 import logging
 import select
@@ -18,6 +19,7 @@ from types import TracebackType
 from typing import Self, TypeAlias, cast
 
 from cb_sockets import proxy
+from cb_sockets.aio_transport import abort, truncated
 from cb_sockets.errors import FramingError
 from cb_sockets.framing import Framing
 from cb_sockets.handlers import Handler, HandlerFailed, Limits, Peer, Process, bind, per_connection
@@ -26,28 +28,12 @@ from cb_sockets.quiesce import stop_handshakes
 from cb_sockets.server import EXHAUSTED, LINGER, LOG_EVERY, peer_text
 from cb_sockets.transport import frame_parts
 
-__all__ = ["AsyncHandler", "AsyncServer", "truncated"]
+__all__ = ["AsyncHandler", "AsyncServer"]
 
 log = logging.getLogger("cb_sockets")
 
 AsyncHandler: TypeAlias = Callable[[bytes], Awaitable[bytes | None]]
 """``async def handler(message: bytes) -> bytes | None``"""
-
-
-def truncated(transport: asyncio.Transport) -> bool:
-    """Whether a TLS stream ended without its goodbye: it may have been cut. asyncio itself does not tell the two apart.
-
-    All that came has been read; one more read tells what the end is: nothing, or more to wait for.
-    """
-    tls = transport.get_extra_info("ssl_object")
-    if tls is None:
-        return False
-    try:
-        return bool(tls.read(1))
-    except ssl.SSLZeroReturnError:
-        return False
-    except ssl.SSLError:
-        return True
 
 
 class _ServerConnection(asyncio.Protocol):
@@ -62,7 +48,7 @@ class _ServerConnection(asyncio.Protocol):
         self.task: asyncio.Task[None] | None = None
         self.since = server.loop.time()
         self.unsent = 0
-        self.partial = self.lagging = self.ending = False
+        self.partial = self.lagging = self.ending = self.heard_all = False
         self.fresh = True
         self.transport: asyncio.Transport
 
@@ -112,8 +98,9 @@ class _ServerConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         if self.ending:
             return False
+        self.heard_all = True
         if truncated(self.transport):
-            self.transport.abort()
+            abort(self.transport)
             return False
         failure: FramingError | None = None
         messages: list[bytes] = []
@@ -190,10 +177,10 @@ class _ServerConnection(asyncio.Protocol):
         self.transport.write(parts[0]) if len(parts) == 1 else self.transport.writelines(parts)
 
     def finish(self) -> None:
-        """End our side once all is written; the peer ends its own, or the sweep does."""
+        """End our side once all is written; the peer ends its own if it has not yet, or the sweep does."""
         self.ending = True
         self.since = self.server.loop.time()
-        if self.transport.can_write_eof() and not self.transport.is_closing():
+        if self.transport.can_write_eof() and not self.heard_all and not self.transport.is_closing():
             self.transport.write_eof()
             self.transport.resume_reading()
         else:
@@ -222,7 +209,7 @@ class _ServerConnection(asyncio.Protocol):
         if limit is None or now - self.since < limit:
             return False
         if self.decoder.buffered or unsent or self.ending:
-            self.transport.abort()
+            abort(self.transport)
         else:
             self.finish()
         return True
@@ -314,7 +301,7 @@ class AsyncServer:
             task.cancel()
         await asyncio.wait([self._sweeper, *self._opening])
         for connection in list(self.connections):
-            connection.transport.abort()
+            abort(connection.transport)
         while self.connections:
             self._empty.clear()
             await self._empty.wait()

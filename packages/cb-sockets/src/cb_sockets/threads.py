@@ -2,7 +2,9 @@
 
 The threads use plain blocking reads and writes; the serving thread accepts, keeps the time limits by shutting down
 sockets whose time is up, and drains. Shutting down the reading side of an idle connection wakes its thread and
-leaves it the writing side, so that a message that came in the same instant is still answered.
+leaves it the writing side, so that a message that came in the same instant is still answered. Where a connection is
+cut off, its writing side is shut down only if the thread is stuck in it: the end of the stream must not get to the
+peer before the reset, or half a reply could pass for a whole one.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ _READ_SIZE = _WRITE_SIZE = 256 * 1024
 
 
 class _Connection:
-    __slots__ = ("decoder", "ended", "fresh", "since", "sock", "wait")
+    __slots__ = ("cut", "decoder", "ended", "fresh", "since", "sock", "wait")
 
     def __init__(self, sock: socket.socket, decoder: Decoder, since: float) -> None:
         self.sock = sock
@@ -37,7 +39,8 @@ class _Connection:
         self.since = since
         self.wait: Wait | None = "message"  # None while the handler works: its time is its own
         self.fresh = True
-        self.ended = False  # by us: the serving thread has shut its reading side
+        self.ended = False  # the serving thread has shut its reading side
+        self.cut = False  # and not gently: its close will be a reset
 
     def waits_for(self) -> Wait | None:
         return self.wait
@@ -100,6 +103,8 @@ class ThreadServer(Server[_Connection]):
             if self._tls is not None and self._over(connection):
                 return
             count = read(sock, buffer)
+            if not count and connection.ended:  # no end of the peer's: what it may seem to complete is cut short
+                return
             now = time.monotonic()
             failure: FramingError | None = None
             try:
@@ -138,6 +143,8 @@ class ThreadServer(Server[_Connection]):
                 return False
             connection.wait = "write"
             while out.size:
+                if connection.cut:
+                    raise ConnectionAbortedError("cut off")
                 connection.since = time.monotonic()
                 out.write(connection.sock, 2)  # a header and a piece of its body: progress can be seen
         return going_on
@@ -163,6 +170,8 @@ class ThreadServer(Server[_Connection]):
 
     def _part(self, connection: _Connection) -> None:
         """End our side and give the peer a moment to take the last reply: closing over unread bytes is a reset."""
+        if connection.cut:
+            return
         connection.wait = "linger"
         connection.since = time.monotonic()
         end_output(connection.sock)
@@ -172,10 +181,14 @@ class ThreadServer(Server[_Connection]):
                 continue
 
     def _expire(self, connection: _Connection, *, gently: bool) -> None:
+        connection.ended = True
         if not gently:
+            connection.cut = True
             reset(connection.sock)
-        connection.ended = gently
-        how = socket.SHUT_RD if gently and connection.wait == "idle" else socket.SHUT_RDWR
+        self._shut(connection, socket.SHUT_RDWR if connection.wait == "write" and not self._closed else socket.SHUT_RD)
+
+    @staticmethod
+    def _shut(connection: _Connection, how: int) -> None:
         with contextlib.suppress(OSError):  # the thread was quicker
             socket.socket.shutdown(connection.sock, how)  # TLS's own shutdown would end its encryption too
 
@@ -185,7 +198,9 @@ class ThreadServer(Server[_Connection]):
                 self._expire(connection, gently=True)
 
     def _finish(self) -> None:
-        end = time.monotonic() + LINGER
-        while self._connections and time.monotonic() < end:
+        start = time.monotonic()
+        while self._connections and (waited := time.monotonic() - start) < LINGER:
             self._poller.poll(0.02)
             self._swallow_wakes()
+            for connection in list(self._connections.values()) if waited > LINGER / 10 else ():
+                self._shut(connection, socket.SHUT_RDWR)  # stuck in a write: the peer does not read
