@@ -251,6 +251,7 @@ class AsyncServer:
         self._empty = asyncio.Event()
         self._stopped = asyncio.Event()
         self._opening: set[asyncio.Task[None]] = set()
+        self._unopened: set[socket.socket] = set()  # accepted, and not yet a transport's: ours to close
         self._next_log = 0.0
         self._draining = False
         self._listening = False
@@ -300,6 +301,8 @@ class AsyncServer:
         for task in (self._sweeper, *self._opening):
             task.cancel()
         await asyncio.wait([self._sweeper, *self._opening])
+        for sock in list(self._unopened):  # whose tasks were cancelled before they began
+            self._close_unopened(sock)
         for connection in list(self.connections):
             abort(connection.transport)
         while self.connections:
@@ -339,6 +342,7 @@ class AsyncServer:
                 if error.errno in {errno.EINVAL, errno.EBADF}:  # shut by `stop_handshakes`, and empty; or closed
                     return True
                 continue  # that client is gone again
+            self._unopened.add(sock)
             task = self.loop.create_task(self._open(sock))
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
@@ -368,17 +372,20 @@ class AsyncServer:
 
     async def _open(self, sock: socket.socket) -> None:
         sock.setblocking(False)
-        handed_over = False
         try:
             async with asyncio.timeout(self.limits.message_timeout):
                 told = await self._read_proxy(sock) if self._proxy_protocol else None
-                handed_over = True  # the transport closes it from here on, whatever happens
+                self._unopened.discard(sock)  # the transport closes it from here on, whatever happens
                 await self.loop.connect_accepted_socket(lambda: _ServerConnection(self, told), sock, ssl=self._tls)
         except (OSError, FramingError) as error:
             log.info("%s: connection refused: %s", self.address, error)
         finally:
-            if not handed_over:
-                sock.close()
+            self._close_unopened(sock)
+
+    def _close_unopened(self, sock: socket.socket) -> None:
+        if sock in self._unopened:
+            self._unopened.discard(sock)
+            sock.close()
 
     async def _read_proxy(self, sock: socket.socket) -> str | None:
         head = bytearray()

@@ -45,7 +45,7 @@ def connect(
 class MessageSocket:
     """A connected stream socket that speaks in messages. Iterating over it yields messages until the peer ends.
 
-    It owns `sock` from now on. One thread may send while another receives.
+    It owns `sock` from now on. One thread may send while another receives, but not over TLS: OpenSSL forbids it.
     """
 
     def __init__(self, sock: socket.socket, framing: Framing, *, timeout: float | None = 10.0) -> None:
@@ -126,6 +126,15 @@ class MessageSocket:
             self._messages += error.completed
             self._end = error
 
+    def _take_all(self) -> None:
+        """Take what is there: TLS's goodbye destroys what has come and was not read."""
+        self.sock.settimeout(0)
+        try:
+            while self._end is None and (count := read(self.sock, self._buffer)) >= 0:
+                self._take(count)
+        except OSError as error:
+            self._end = PeerClosed(f"connection lost while receiving: {describe(error)}", clean=False)
+
     def _await(self, end: float | None, what: str) -> None:
         """Set the socket's own time-out to what is left until `end`.
 
@@ -154,6 +163,8 @@ class MessageSocket:
 
     def half_close(self) -> None:
         """Say that no more will be sent; what the peer still sends can be received."""
+        if isinstance(self.sock, ssl.SSLSocket):
+            self._take_all()
         end_output(self.sock)
         self._broken = self._broken or PeerClosed("this side has ended the stream", clean=True)
 

@@ -177,7 +177,7 @@ class ThreadServer(Server[_Connection]):
         end_output(connection.sock)
         scrap = memoryview(bytearray(4096))
         with contextlib.suppress(OSError):
-            while read(connection.sock, scrap):
+            while socket.socket.recv_into(connection.sock, scrap):  # TLS or not: nobody reads it
                 continue
 
     def _expire(self, connection: _Connection, *, gently: bool) -> None:

@@ -40,7 +40,10 @@ def read(sock: socket.socket, view: memoryview) -> int:
     got = 0
     try:
         while got < len(view):
-            count = sock.recv_into(view[got:])
+            try:
+                count = sock.recv_into(view[got:])
+            except ssl.SSLZeroReturnError:  # the end as TLS tells it once our side has ended too
+                count = 0
             got += count
             # A record that is not full is mostly the last: one call less, and what follows it is the poller's to tell.
             if not sock.pending() and (count < _RECORD or sock.gettimeout() != 0):
