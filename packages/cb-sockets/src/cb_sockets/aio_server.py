@@ -275,12 +275,14 @@ class AsyncServer:
         grace_end = start + min(grace, deadline)
         listener_end = grace_end if stop_handshakes(self._listener) else start
         self._listen_again()
+        opening: set[asyncio.Task[None]] = set()
         while (now := self.loop.time()) < start + deadline:
             if self._accept(4096) and now >= listener_end:
                 self._close_listener()
             if now >= grace_end:
-                for task in self._opening:
+                for task in opening & self._opening:  # not those accepted a moment ago
                     task.cancel()
+            opening = set(self._opening)
             idle = [connection for connection in self.connections if connection.idle()]
             unread = _unread(idle)
             for connection in idle:

@@ -12,8 +12,7 @@ __all__ = ["abort", "truncated"]
 
 def abort(transport: asyncio.Transport) -> None:
     """End a connection by a reset: after a bare end of the stream, half a message could pass for a whole one."""
-    if not transport.is_closing():
-        reset(transport.get_extra_info("socket"))
+    reset(transport.get_extra_info("socket"))
     transport.abort()
 
 

@@ -100,12 +100,11 @@ class ThreadServer(Server[_Connection]):
         buffer = memoryview(bytearray(_READ_SIZE))
         connection.wait = "idle"
         while True:
-            if self._tls is not None and self._over(connection):
+            if connection.wait == "idle" and self._over(connection):
                 return
             count = read(sock, buffer)
             if not count and connection.ended:  # no end of the peer's: what it may seem to complete is cut short
                 return
-            now = time.monotonic()
             failure: FramingError | None = None
             try:
                 messages = decoder.feed(buffer[:count]) if count else decoder.feed_eof()
@@ -116,11 +115,8 @@ class ThreadServer(Server[_Connection]):
                 connection.fresh = False
                 if not self._answer(connection, messages, process):
                     return
-                now = connection.since = time.monotonic()
+                connection.since = time.monotonic()
                 connection.wait = "message" if decoder.buffered else "idle"
-            elif connection.wait == "idle":
-                connection.since = now
-                connection.wait = "message"
             if failure is not None:
                 raise failure
             if not count:
@@ -151,13 +147,18 @@ class ThreadServer(Server[_Connection]):
 
     @staticmethod
     def _over(connection: _Connection) -> bool:
-        """Wait for bytes; true where instead the serving thread has ended an idle connection.
+        """Wait for a message to begin; true where instead the serving thread has ended the idle connection.
 
-        For TLS only, to which a bare end of the stream is a fault that also forbids its own goodbye.
+        The bytes are left where they are until ``wait`` says so: `_expire` must see the one or the other. And to TLS
+        a bare end of the stream would be a fault, which forbids its own goodbye.
         """
         sock = connection.sock
-        assert isinstance(sock, ssl.SSLSocket)
-        return not sock.pending() and not socket.socket.recv(sock, 1, socket.MSG_PEEK) and connection.ended
+        held = isinstance(sock, ssl.SSLSocket) and sock.pending()
+        if not held and not socket.socket.recv(sock, 1, socket.MSG_PEEK) and connection.ended:
+            return True
+        connection.since = time.monotonic()
+        connection.wait = "message"
+        return False
 
     def _read_proxy(self, sock: socket.socket) -> str | None:
         head = bytearray()
@@ -181,11 +182,20 @@ class ThreadServer(Server[_Connection]):
                 continue
 
     def _expire(self, connection: _Connection, *, gently: bool) -> None:
+        if gently and connection.wait != "linger" and (self._unread(connection) or connection.wait != "idle"):
+            return  # a message has begun in this instant
         connection.ended = True
         if not gently:
             connection.cut = True
             reset(connection.sock)
         self._shut(connection, socket.SHUT_RDWR if connection.wait == "write" and not self._closed else socket.SHUT_RD)
+
+    @staticmethod
+    def _unread(connection: _Connection) -> bool:
+        try:
+            return bool(socket.socket.recv(connection.sock, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:  # nothing there; or the thread was quicker
+            return False
 
     @staticmethod
     def _shut(connection: _Connection, how: int) -> None:
@@ -203,4 +213,5 @@ class ThreadServer(Server[_Connection]):
             self._poller.poll(0.02)
             self._swallow_wakes()
             for connection in list(self._connections.values()) if waited > LINGER / 10 else ():
-                self._shut(connection, socket.SHUT_RDWR)  # stuck in a write: the peer does not read
+                if connection.wait == "write":  # stuck in it: the peer does not read
+                    self._shut(connection, socket.SHUT_RDWR)
