@@ -258,16 +258,24 @@ def lint(session: nox.Session) -> None:
     shell = [str(path) for path in (ROOT / ".ci").iterdir()]
     pyprojects = ["pyproject.toml", *(str(package.path / "pyproject.toml") for package in PACKAGES)]
 
-    def run(program: str, *arguments: str) -> None:
-        session.run(str(programs / program), *arguments, external=True)
-
-    run("ruff", "check", ".")
-    run("ruff", "format", "--check", ".")
-    run("codespell", "--toml", "pyproject.toml", ".")
-    run("validate-pyproject", *pyprojects)
-    run("shellcheck", *shell)
-    run("zizmor", "--offline", "--quiet", "--pedantic", ".github")
+    failed = []
+    for program, *arguments in (
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("codespell", "--toml", "pyproject.toml", "."),
+        ("validate-pyproject", *pyprojects),
+        ("shellcheck", *shell),
+        ("zizmor", "--offline", "--quiet", "--pedantic", ".github"),
+    ):
+        try:
+            session.run(str(programs / program), *arguments, external=True)
+        except nox.command.CommandFailed:
+            failed.append(program)
     actionlint(session, programs)
+    if failed:
+        session.error(
+            f"not clean: {', '.join(failed)} (above; `ruff check --fix` and `ruff format` mend most of theirs)"
+        )
 
 
 def actionlint(session: nox.Session, programs: Path) -> None:
