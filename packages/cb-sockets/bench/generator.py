@@ -56,6 +56,8 @@ class Generator:
             used = server.cpu_seconds() - used
             own = used + load.cpu_seconds()
         busy = _busy_ticks() - busy
+        if not found["messages"]:
+            raise ChildFailed(f"not one message answered in {seconds:g} s")
         wall = len({server_core, load_core}) * (seconds + warmup)
         return Measurement(
             **{key: found[key] for key in ("messages_per_second", "mb_per_second", "p50_us", "p99_us")},

@@ -28,7 +28,7 @@ RATIOS = (
     ("1Mx4", "socketserver", 1.0),
     ("1Mx4", "asyncio streams", 1.3),
 )
-BY_HAND = ("asyncio protocol, by hand", "uvloop protocol, by hand")
+BY_HAND = ("asyncio protocol by hand", "uvloop protocol by hand")
 PEERS_OF_GOALS = frozenset({*(peer for _, peer, _ in RATIOS), *BY_HAND})
 IDLE = 10_000
 _BIG = "4 MiB, 64 KiB chunks"
