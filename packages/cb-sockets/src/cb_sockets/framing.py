@@ -176,7 +176,10 @@ class LengthPrefixed(Framing):
 
 @dataclass(frozen=True, slots=True)
 class UntilEOF(Framing):
-    """One message a direction: whatever comes until the peer shuts its side down. No bytes at all is no message."""
+    """One message a direction: whatever comes until the peer shuts its side down. No bytes at all is no message.
+
+    Without TLS, a peer that was killed looks like one that has ended: choose another framing where that matters.
+    """
 
     max_size: int = MAX_SIZE
 
