@@ -344,7 +344,7 @@ class Serving:
 
 @pytest.fixture
 def serving() -> Iterator[Callable[..., Serving]]:
-    """``serving("serve", "echo")`` on a free port; killed at the end of the test if it still runs."""
+    """``serving("serve", "echo")`` on a free port; ended at the end of the test if it still runs."""
     with contextlib.ExitStack() as stack:
 
         def begin(*arguments: str, **options: Any) -> Serving:
@@ -354,8 +354,7 @@ def serving() -> Iterator[Callable[..., Serving]]:
 
         def end(made: Serving) -> None:
             if made.process.poll() is None:
-                made.process.kill()
-                made.process.communicate()
+                made.stop()
             for stream in (made.process.stdout, made.process.stderr):
                 if stream is not None:
                     stream.close()

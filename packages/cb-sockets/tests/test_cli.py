@@ -17,7 +17,8 @@ from typing import Any
 import cb_sockets
 import pytest
 import trustme
-from cb_sockets import Delimited, LengthPrefixed, connect
+from cb_sockets import Delimited, LengthPrefixed, Raw, connect
+from cb_sockets.transport import reset
 
 ERROR = b"cb-sockets: "
 
@@ -269,6 +270,24 @@ def test_output_file_appears_only_when_whole(
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_an_output_that_cannot_be_written_is_status_1(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
+    """A folder that is not there: one line with the file's name."""
+    server = serving("serve", "echo")
+    done = command("send", server.address, "-o", "/nonexistent/replies", "x")
+    assert done.returncode == 1
+    assert "/nonexistent/" in one_line(done)
+
+
+def test_files_as_framings(command: Callable[..., Any], serving: Callable[..., Any], tmp_path: Path) -> None:
+    """A file read with a delimiter may lack the last one; an empty file read whole is an empty message."""
+    server = serving("serve", "echo", "--frame", "len:2be")
+    (tmp_path / "a").write_bytes(b"one\0two")
+    options = ("send", server.address, "--frame", "len:2be", "--out", "json")
+    assert command(*options, "--in", "null", "-f", str(tmp_path / "a")).stdout == b'{"text": "one"}\n{"text": "two"}\n'
+    (tmp_path / "a").write_bytes(b"")
+    assert command(*options, "--in", "eof", "-f", str(tmp_path / "a")).stdout == b'{"text": ""}\n'
+
+
 def test_a_number_of_replies_and_none(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
     """``--replies N`` waits for N replies, 0 for none."""
     server = serving("serve", "discard")
@@ -311,6 +330,15 @@ def test_sigterm_drains_and_ends_with_status_0(serving: Callable[..., Any], mode
         assert list(peer) == []
     assert server.stop() == 0
     assert server.lines[-1] == "cb-sockets: stopped; 0 connections cut off\n"
+
+
+def test_asyncio_without_uvloop(command: Callable[..., Any], serving: Callable[..., Any], tmp_path: Path) -> None:
+    """``--mode asyncio`` takes uvloop where it is installed, and does without where it is not."""
+    (tmp_path / "uvloop.py").write_text("raise ImportError('hidden by the test')\n")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    server = serving("serve", "echo", "--mode", "asyncio", env={**os.environ, "PYTHONPATH": path})
+    assert command("send", server.address, "x").stdout == b"x\n"
+    assert server.stop() == 0
 
 
 @pytest.mark.parametrize("mode", ["select", "asyncio"])
@@ -362,6 +390,14 @@ def test_a_dead_worker_is_started_again(command: Callable[..., Any], serving: Ca
     assert server.stop() == 0
 
 
+def test_workers_that_cannot_start_end_the_command(command: Callable[..., Any], tmp_path: Path) -> None:
+    """Workers that fail at once are not started again for ever."""
+    (tmp_path / "mine.py").write_text("raise ImportError('no')\n")
+    done = command("serve", "--handler", "mine:reply", "--workers", "2", "--listen", "127.0.0.1:0", cwd=tmp_path)
+    assert done.returncode == 1
+    assert b"the workers did not start" in done.stderr
+
+
 def wait_for_workers(pid: int, gone: set[int]) -> tuple[int, int]:
     """Two workers that are not among `gone`."""
     while True:
@@ -370,9 +406,12 @@ def wait_for_workers(pid: int, gone: set[int]) -> tuple[int, int]:
             return found[0], found[1]
 
 
-def test_workers_end_when_their_parent_is_killed(serving: Callable[..., Any], eventually: Callable[..., None]) -> None:
+@pytest.mark.parametrize("mode", ["select", "asyncio"])
+def test_workers_end_when_their_parent_is_killed(
+    mode: str, serving: Callable[..., Any], eventually: Callable[..., None]
+) -> None:
     """Kill -9 of the parent leaves no worker behind."""
-    server = serving("serve", "echo", "--workers", "2")
+    server = serving("serve", "echo", "--workers", "2", "--mode", mode)
     children = wait_for_workers(server.process.pid, set())
     server.process.kill()
     server.process.wait()
@@ -440,6 +479,33 @@ def test_chat_with_a_silent_peer_ends_in_time(command: Callable[..., Any], silen
     assert command("chat", silent, "--timeout", "0.1", stdin=b"x\n").returncode == 0
 
 
+def test_chat_waits_for_input_longer_than_for_the_peer(serving: Callable[..., Any]) -> None:
+    """While input is open, a silent peer is no reason to end."""
+    server = serving("serve", "echo")
+    line = [sys.executable, "-m", "cb_sockets", "chat", server.address, "--timeout", "0.05"]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(1)
+        out, _ = child.communicate(b"late\n", timeout=30)
+    assert (child.returncode, out) == (0, b"late\n")
+
+
+def test_chat_says_when_the_connection_is_lost(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
+    """A reset in the middle of a talk is an error, not an end."""
+    server = serving("serve", "--exec", "false", "--mode", "select")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        line = [sys.executable, "-m", "cb_sockets", "chat", "{}:{}".format(*listener.getsockname())]
+        with subprocess.Popen(line, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+            accepted, _ = listener.accept()
+            reset(accepted)
+            accepted.close()
+            assert child.wait(30) == 1
+            assert child.stderr is not None
+            assert child.stderr.read().startswith(b"cb-sockets: connection lost")
+    assert server.stop() == 0
+
+
 def test_chat_refuses_bad_input(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
     """A line that is not what ``--in`` says ends the talk with status 3."""
     server = serving("serve", "echo")
@@ -483,10 +549,17 @@ def test_bench_prints_a_table_and_json(command: Callable[..., Any], serving: Cal
     assert 0 < result["p50_us"] <= result["p99_us"] <= result["max_us"]
 
 
-def test_bench_of_a_server_that_does_not_echo(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
+def test_bench_of_a_server_that_does_not_echo(
+    command: Callable[..., Any], serving: Callable[..., Any], tmp_path: Path
+) -> None:
     """Replies that differ, connections that end, streams that break the framing: an error, not a figure."""
     shout = serving("serve", "--handler", "builtins:bytes.upper")
     assert "is it an echo server?" in one_line(command("bench", shout.address, "--seconds", "0.2"))
+    (tmp_path / "mine.py").write_text("def reply(message):\n    return message * 10\n")
+    loud = serving("serve", "--handler", "mine:reply", cwd=tmp_path)
+    longer = command("bench", loud.address, "--max-size", "64", "--seconds", "5")
+    assert longer.returncode == 3
+    assert "does the server use the same framing?" in one_line(longer)
     ending = serving("serve", "--exec", "false")
     assert "closed a connection" in one_line(command("bench", ending.address, "--seconds", "5"))
     other = command("bench", shout.address, "--frame", "len:4be", "--seconds", "0.2", "--size", "10")
@@ -508,16 +581,52 @@ def test_inspect_prints_frames_and_changes_nothing(command: Callable[..., Any], 
     assert relay.stop(signal.SIGINT) == 130
 
 
-def test_inspect_shows_what_breaks_the_framing(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
+def test_inspect_shows_what_breaks_the_framing(serving: Callable[..., Any]) -> None:
     """A stream that breaks the framing is shown as an error and still gets through; long messages are cut for show."""
     server = serving("serve", "echo", "--frame", "raw")
     relay = serving("inspect", "--to", server.address, "--max-size", "10", "--preview", "4")
-    done = command("send", relay.address, "--frame", "raw", "--out", "raw", "short\n" + "long" * 10)
-    assert done.stdout == b"short\n" + b"long" * 10
+    with connect(relay.address, Raw()) as peer:
+        for text in (b"short\n", b"long" * 10, b"more\n"):
+            assert peer.request(text) == text
     assert relay.process.stdout is not None
     records = [json.loads(relay.process.stdout.readline()) for _ in range(6)]
     assert any(record.get("text") == "shor" and record["truncated"] for record in records)
     assert any("exceeds the limit of 10" in record.get("error", "") for record in records)
+    relay.stop(signal.SIGINT)
+
+
+def test_bench_with_messages_larger_than_buffers(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
+    """Messages that no socket buffer takes at once are sent as the server takes them."""
+    server = serving("serve", "echo", "--frame", "len:4be")
+    done = command(
+        "bench", server.address, "--frame", "len:4be", "--size", "8M", "-d", "2", "-c", "2", "--seconds", "0.5"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_bench_of_a_server_that_is_killed(serving: Callable[..., Any]) -> None:
+    """A server that dies under load ends the run with one line."""
+    server = serving("serve", "echo")
+    line = [sys.executable, "-m", "cb_sockets", "bench", server.address, "--seconds", "60"]
+    with subprocess.Popen(line, stderr=subprocess.PIPE) as child:
+        wait_for_connection(child)
+        server.process.kill()
+        _, words = child.communicate(timeout=30)
+    assert child.returncode == 1
+    assert words.startswith(b"cb-sockets: tcp://127.0.0.1:")
+
+
+def test_inspect_of_a_connection_that_is_reset(serving: Callable[..., Any]) -> None:
+    """A client that resets is shown as such."""
+    server = serving("serve", "echo")
+    relay = serving("inspect", "--to", server.address)
+    peer = connect(relay.address, Delimited())
+    assert peer.request(b"x") == b"x"
+    peer.abort()
+    assert relay.process.stdout is not None
+    records = [json.loads(relay.process.stdout.readline()) for _ in range(4)]
+    assert any("reset" in record.get("end", "") for record in records)
+    relay.stop(signal.SIGINT)
 
 
 def test_inspect_with_no_server_behind(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
@@ -528,3 +637,4 @@ def test_inspect_with_no_server_behind(command: Callable[..., Any], serving: Cal
         assert command("send", relay.address, "x").returncode == 1
         record = json.loads(relay.process.stdout.readline())
     assert "connection refused" in record["error"]
+    relay.stop(signal.SIGINT)

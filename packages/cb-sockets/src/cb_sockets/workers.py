@@ -109,8 +109,7 @@ def watch_lifeline(fd: int, drain: Callable[[], object]) -> None:
 
     def wait() -> None:
         with line, contextlib.suppress(OSError):
-            while line.recv(1):
-                continue
+            line.recv(1)  # nothing ever comes but the end
         drain()
 
     threading.Thread(target=wait, daemon=True).start()
