@@ -25,6 +25,13 @@ FULL = os.environ.get("CB_FAULTS") == "full"
 KINDS = ("selector", "thread", "aio")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Full counts take their time."""
+    for item in items:
+        if FULL and item.get_closest_marker("faults"):
+            item.add_marker(pytest.mark.timeout(1800))
+
+
 class RunningServer(Protocol):
     """What the tests use of a server, whichever it is."""
 
