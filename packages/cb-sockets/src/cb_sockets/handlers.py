@@ -75,16 +75,16 @@ class batch:  # noqa: N801  # a decorator
 Handler: TypeAlias = Callable[[bytes], bytes | None] | batch
 
 
-H = TypeVar("H")
+H_co = TypeVar("H_co", covariant=True)
 
 
-class per_connection(Generic[H]):  # noqa: N801  # a decorator
+class per_connection(Generic[H_co]):  # noqa: N801  # a decorator
     """A factory that is called with the `Peer` of each new connection and returns the handler for it."""
 
-    def __init__(self, factory: Callable[[Peer], H]) -> None:
+    def __init__(self, factory: Callable[[Peer], H_co]) -> None:
         self.factory = factory
 
-    def make(self, peer: Peer) -> H:
+    def make(self, peer: Peer) -> H_co:
         """The handler for one peer. Raises `HandlerFailed` where the factory does."""
         try:
             return self.factory(peer)
