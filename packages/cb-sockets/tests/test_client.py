@@ -376,8 +376,8 @@ def test_wait_cut_short_by_the_other_direction(
     def interfered(end: float | None, what: str) -> None:
         wait(end, what)
         waits.append(what)
-        if len(waits) % 2:
-            client.sock.settimeout(0.01)
+        if len(waits) < 20:
+            client.sock.settimeout(0 if len(waits) == 1 else 0.01)
 
     monkeypatch.setattr(client, "_await", interfered)
     timer = threading.Timer(0.1, theirs.sendall, [FRAMING.encode(b"late")])
@@ -385,12 +385,13 @@ def test_wait_cut_short_by_the_other_direction(
     assert client.recv() == b"late"
     timer.join()
     assert waits[:2] == ["recv", "recv"]
+    waits.clear()
     theirs.settimeout(None)
     reader = threading.Timer(0.1, theirs.recv, [8 * 2**20, socket.MSG_WAITALL])
     reader.start()
     client.send(b"x" * (8 * 2**20 - 4))
     reader.join()
-    assert waits.count("send") > 2
+    assert len(waits) > 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the fault is injected by a socket filter")
@@ -424,11 +425,11 @@ def test_buffers(pair: tuple[MessageSocket, socket.socket]) -> None:
     """Any bytes-like object can be sent, small or large."""
     client, theirs = pair
     sender = threading.Thread(
-        target=client.send_many, args=([bytearray(b"a"), memoryview(b"b" * 9000), b"", b"c" * 300_000],)
+        target=client.send_many, args=([memoryview(b"b" * 9000), b"", bytearray(b"a"), b"c" * 300_000],)
     )
     sender.start()
     with MessageSocket(theirs, FRAMING) as other:
-        assert [other.recv() for _ in range(4)] == [b"a", b"b" * 9000, b"", b"c" * 300_000]
+        assert [other.recv() for _ in range(4)] == [b"b" * 9000, b"", b"a", b"c" * 300_000]
     sender.join()
 
 

@@ -125,7 +125,7 @@ def test_half_close(serve: Serve, server_tls: ssl.SSLContext, client_tls: ssl.SS
         assert list(peer) == []
 
 
-@pytest.mark.parametrize("how", ["close", "reset"])
+@pytest.mark.parametrize("how", ["end", "close", "reset"])
 def test_cut_stream_delivers_nothing(
     serve: Serve, dial: Dial, eventually: Any, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, how: str
 ) -> None:
@@ -137,8 +137,12 @@ def test_cut_stream_delivers_nothing(
     eventually(lambda: server.connections == 1)
     if how == "reset":
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    socket.socket.close(sock)  # no goodbye
-    eventually(lambda: server.connections == 0)
+    if how == "end":
+        socket.socket.shutdown(sock, socket.SHUT_WR)
+    else:
+        socket.socket.close(sock)
+    eventually(lambda: server.connections == 0)  # and there was no goodbye
+    sock.close()
     assert handled == []
 
 
@@ -187,6 +191,44 @@ def test_handshake_that_stops(serve: Serve, dial: Dial, server_tls: ssl.SSLConte
         with contextlib.suppress(ConnectionResetError):
             while chunk := sock.recv(10):
                 assert chunk.startswith(b"\x15")  # TLS's word for it, then the end
+
+
+@pytest.mark.parametrize("beginning", [b"", b"\x16\x03\x01"])
+def test_drain_ends_handshakes_that_stop(
+    serve: Serve, dial: Dial, server_tls: ssl.SSLContext, beginning: bytes
+) -> None:
+    """A drain does not wait for a client that never gets on with its handshake."""
+    server = serve(FRAMING, echo, tls=server_tls)
+    sock = dial(server.address)
+    sock.sendall(beginning)
+    server.drain(60, grace=0.1)
+    with contextlib.suppress(ConnectionResetError):
+        while sock.recv(10):
+            pass
+    sock.close()
+    assert server.join(5)
+    assert server.cut == 0
+
+
+def test_reset_before_a_half_close(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+    """A half-close after the peer's reset is harmless; what follows tells of the reset."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            sock, _ = listener.accept()
+            with server_tls.wrap_socket(sock, server_side=True) as tls:
+                tls.recv(1)
+                tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        with connect(listener.getsockname(), FRAMING, tls=client_tls) as peer:
+            peer.send(b"x")
+            thread.join()
+            peer.half_close()
+            with pytest.raises(PeerClosed) as end:
+                peer.recv()
+            assert not end.value.clean
 
 
 @pytest.mark.filterwarnings("ignore:.*unclosed <ssl.SSLSocket")  # by wrap_socket itself, if the peer is quick
@@ -286,6 +328,7 @@ def test_contexts_from_files(serve: Serve, authority: trustme.CA, tmp_path: Path
     server = serve(
         FRAMING, echo, tls=server_context(str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"), client_ca=ca)
     )
+    assert server_context(str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")).verify_mode == ssl.CERT_NONE
     trusted, unchecked, stranger = client_context(ca=ca), client_context(verify=False), client_context(ca=ca)
     for context in (trusted, unchecked):
         context.load_cert_chain(str(tmp_path / "mine.pem"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,7 @@ from cb_sockets import (
     Peer,
     PeerClosed,
     Raw,
+    SelectorServer,
     UntilEOF,
     batch,
     connect,
@@ -27,6 +29,7 @@ from cb_sockets import (
     echo,
     per_connection,
 )
+from cb_sockets.poller import WRITE, SelectorsPoller, new_poller
 
 Serve = Callable[..., Any]
 Dial = Callable[[Address], socket.socket]
@@ -384,18 +387,61 @@ def test_restart_at_once(kind: str, start: Serve) -> None:
         assert peer.request(b"2") == b"2"
 
 
-def test_portable_poller(poller: str, start: Serve) -> None:
+def test_portable_poller(poller: str, start: Serve, eventually: Any) -> None:
     """The selector server does the same over the portable selectors as over epoll."""
     server = start("selector", FRAMING, echo, limits=Limits(max_connections=1, high_water=1000))
     with connect(server.address, FRAMING) as peer, connect(server.address, FRAMING) as waiting:
-        sender = threading.Thread(target=peer.send_many, args=([b"x" * 1_000_000] * 5,))
+        sender = threading.Thread(target=peer.send_many, args=([b"x" * 1_000_000] * 20,))
         sender.start()
-        assert [len(peer.recv()) for _ in range(5)] == [1_000_000] * 5
+        eventually(lambda: [c for c in server._connections.values() if c.mask == WRITE])  # not read any more
+        assert [len(peer.recv()) for _ in range(20)] == [1_000_000] * 20
         sender.join()
         peer.close()
         assert waiting.request(b"next") == b"next"
     server.drain(5, grace=0)
     assert server.join(5)
+
+
+def test_poller_of_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Systems without epoll get the portable poller."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    poller = new_poller()
+    poller.close()
+    assert isinstance(poller, SelectorsPoller)
+
+
+@pytest.mark.parametrize("name", ["max_connections", "idle_timeout", "message_timeout", "write_timeout"])
+def test_impossible_limits(name: str) -> None:
+    """A limit of nothing is a mistake; None is how to have none."""
+    with pytest.raises(ValueError, match=f"{name} must be above 0, not 0"):
+        Limits(**{name: 0})
+    assert Limits(idle_timeout=None, message_timeout=None, write_timeout=None).shortest == float("inf")
+
+
+def test_serve_forever_in_a_thread_of_ones_own() -> None:
+    """`serve_forever` can be called by anyone's thread; `close` from another then ends it."""
+    server = SelectorServer("127.0.0.1:0", FRAMING, echo)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    with connect(server.address, FRAMING) as peer:
+        assert peer.request(b"x") == b"x"
+        assert server.join()  # there is no thread of `start` to wait for
+        server.close()
+        thread.join(10)
+        assert not thread.is_alive()
+    server.serve_forever()  # returns: it is closed
+
+
+def test_close_at_the_limit(serve: Serve) -> None:
+    """A server that does not listen at the moment, being at its limit, closes as any other."""
+    server = serve(FRAMING, echo, limits=Limits(max_connections=1))
+    with connect(server.address, FRAMING) as first, connect(server.address, FRAMING) as waiting:
+        assert first.request(b"x") == b"x"
+        waiting.send(b"y")
+        assert first.request(b"x") == b"x"
+        server.close()
+        with pytest.raises(PeerClosed):
+            waiting.recv()
 
 
 def test_close_cuts_off(serve: Serve) -> None:

@@ -20,17 +20,18 @@ from typing import Self, TypeAlias, cast
 
 from cb_sockets import proxy
 from cb_sockets.aio_transport import abort, truncated
+from cb_sockets.decoders import Decoder
 from cb_sockets.errors import FramingError
 from cb_sockets.framing import Framing
 from cb_sockets.handlers import Handler, HandlerFailed, Limits, Peer, Process, bind, per_connection
-from cb_sockets.net import Listener
+from cb_sockets.net import Address, Listener
 from cb_sockets.quiesce import stop_handshakes
 from cb_sockets.server import EXHAUSTED, LINGER, LOG_EVERY, peer_text
 from cb_sockets.transport import frame_parts
 
 __all__ = ["AsyncHandler", "AsyncServer"]
 
-log = logging.getLogger("cb_sockets")
+log: logging.Logger = logging.getLogger("cb_sockets")
 
 AsyncHandler: TypeAlias = Callable[[bytes], Awaitable[bytes | None]]
 """``async def handler(message: bytes) -> bytes | None``"""
@@ -42,14 +43,17 @@ class _ServerConnection(asyncio.Protocol):
     def __init__(self, server: AsyncServer, told: str | None) -> None:
         self.server = server
         self.told = told
-        self.decoder = server.framing.decoder()
+        self.decoder: Decoder = server.framing.decoder()
         self.process: Process | None = None
         self.work: AsyncHandler | None = None
         self.task: asyncio.Task[None] | None = None
-        self.since = server.loop.time()
-        self.unsent = 0
-        self.partial = self.lagging = self.ending = self.heard_all = False
-        self.fresh = True
+        self.since: float = server.loop.time()
+        self.unsent: int = 0
+        self.partial: bool = False
+        self.lagging: bool = False
+        self.ending: bool = False
+        self.heard_all: bool = False
+        self.fresh: bool = True
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -123,8 +127,9 @@ class _ServerConnection(asyncio.Protocol):
             if self.process is not None:
                 self.answer(self.process, messages)
             else:
+                assert self.work is not None
                 self.transport.pause_reading()
-                self.task = self.server.loop.create_task(self.answer_later(messages, self.task))
+                self.task = self.server.loop.create_task(self.answer_later(self.work, messages))
                 return
         elif not self.partial:
             self.since, self.partial = now, True
@@ -139,27 +144,23 @@ class _ServerConnection(asyncio.Protocol):
             replies = error.replies
         self.reply(replies)
 
-    async def answer_later(self, messages: list[bytes], previous: asyncio.Task[None] | None) -> None:
+    async def answer_later(self, work: AsyncHandler, messages: list[bytes]) -> None:
         """Handle one message after the other; the reader stands still meanwhile."""
-        assert self.work is not None
-        if previous is not None:
-            await asyncio.wait([previous])
         replies: list[bytes] = []
         try:
             for message in messages:
-                reply = await self.work(message)
+                reply = await work(message)
                 if reply is not None:
                     replies.append(reply)
         except Exception as error:  # noqa: BLE001  # the handler's, whatever it is: reported, and the peer is let go
             self.failed(error)
         self.since = self.server.loop.time()
         self.reply(replies)
-        if self.task is asyncio.current_task():
-            self.task = None
-            if self.ending:
-                self.finish()
-            elif not self.lagging:
-                self.transport.resume_reading()
+        self.task = None
+        if self.ending:
+            self.finish()
+        elif not self.lagging:
+            self.transport.resume_reading()
 
     def failed(self, cause: BaseException | None) -> None:
         log.error("%s: handler failed, connection closed", self.server.address, exc_info=cause)
@@ -239,11 +240,11 @@ class AsyncServer:
         self.framing = framing
         self.handler = handler
         self.limits = limits
-        self.loop = asyncio.get_running_loop()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.connections: set[_ServerConnection] = set()
-        self.cut = 0
+        self.cut: int = 0
         """Connections that the deadline of `drain` cut off."""
-        self.address = listener.address
+        self.address: Address = listener.address
         self._tls = tls
         self._proxy_protocol = proxy_protocol
         self._listening_at = listener

@@ -24,7 +24,7 @@ from cb_sockets.transport import Outgoing, end_output, frame_parts, read, reset,
 
 __all__ = ["SelectorServer"]
 
-log = logging.getLogger("cb_sockets")
+log: logging.Logger = logging.getLogger("cb_sockets")
 
 _READ_SIZE = 256 * 1024
 _SMALL_READ = 32 * 1024
@@ -90,7 +90,7 @@ class SelectorServer(Server[_Connection]):
         self._read = socket.socket.recv_into if tls is None else read
         # Made once, so that a connection holds references instead of closures and bound methods of its own.
         self._shared = None if isinstance(handler, per_connection) else bind(handler)
-        self._on_readable = self._readable if tls is None else self._readable_tls
+        self._on_readable = self._readable
         self._on_handshake = self._handshake
         self._on_proxy = self._read_proxy
         self._on_discard = self._discard
@@ -144,10 +144,8 @@ class SelectorServer(Server[_Connection]):
         assert isinstance(sock, ssl.SSLSocket)
         try:
             sock.do_handshake()
-        except ssl.SSLWantReadError:
-            return self._watch(connection, READ)
-        except ssl.SSLWantWriteError:
-            return self._watch(connection, WRITE)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as wanted:
+            return self._watch(connection, READ if isinstance(wanted, ssl.SSLWantReadError) else WRITE)
         except OSError as error:
             log.info("%s: %s: TLS handshake failed: %s", self.address, self._name(connection), error)
             return self._drop(connection)
@@ -167,7 +165,7 @@ class SelectorServer(Server[_Connection]):
             connection.process = bind(handler.make(self._peer(connection, told)))
         except HandlerFailed as failure:
             log.error("%s: no handler for a connection, closed", self.address, exc_info=failure.__cause__)
-            self._drop(connection)
+            self._close_soon(connection)
 
     # -- messages ---------------------------------------------------------------------------------------------
 
@@ -177,26 +175,15 @@ class SelectorServer(Server[_Connection]):
             return
         if connection.out is not None:
             self._flush(connection)
-        elif mask & WRITE and connection.process is None:
+        elif connection.process is None:  # a handshake, whatever it waited for
             connection.step(connection)
             return
-        # With TLS, reading that goes on again cannot wait for the poller: see `_readable_tls`.
-        if mask == WRITE and self._tls is None:
-            return
-        if connection.sock.fileno() >= 0 and (connection.mask & READ or mask & ~(READ | WRITE)):
+        if mask & ~WRITE and connection.sock.fileno() >= 0 and (connection.mask & READ or mask & ~(READ | WRITE)):
             connection.step(connection)
 
-    def _readable_tls(self, connection: _Connection) -> None:
-        """As `_readable`; and then take what TLS has decrypted beyond our buffer, of which no poller will tell."""
-        self._readable(connection)
-        sock = connection.sock
-        assert isinstance(sock, ssl.SSLSocket)
-        while connection.mask & READ and connection.step == self._on_readable and (held := sock.pending()):
-            self._readable(connection, self._buffer[:held])
-
-    def _readable(self, connection: _Connection, view: memoryview | None = None) -> None:
+    def _readable(self, connection: _Connection) -> None:
         try:
-            count = self._read(connection.sock, self._buffer if view is None else view)
+            count = self._read(connection.sock, self._buffer)
         except BlockingIOError:
             return
         except OSError:

@@ -12,6 +12,7 @@ pay per message but a time stamp, nothing to store, and a limit is kept to withi
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import socket
@@ -30,7 +31,7 @@ from cb_sockets.quiesce import stop_handshakes
 
 __all__ = ["EXHAUSTED", "LINGER", "LOG_EVERY", "Server", "Wait", "peer_text"]
 
-log = logging.getLogger("cb_sockets")
+log: logging.Logger = logging.getLogger("cb_sockets")
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Errors of ``accept`` that say: not now. The others concern one connection that is gone already."""
@@ -104,7 +105,7 @@ class Server(ABC, Generic[C]):
         self._proxy_protocol = proxy_protocol
         self._listening_at = listen(address_of(address), reuse_port=reuse_port, tls=tls is not None)
         self._listener = self._listening_at.sock
-        self.address = self._listening_at.address
+        self.address: Address = self._listening_at.address
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
@@ -124,7 +125,7 @@ class Server(ABC, Generic[C]):
         self._closed = False
         self._running = threading.Lock()
         self._thread: threading.Thread | None = None
-        self.cut = 0
+        self.cut: int = 0
         """Connections that the drain's deadline, or `close`, cut off."""
 
     # -- for every thread -------------------------------------------------------------------------------------
@@ -216,11 +217,9 @@ class Server(ABC, Generic[C]):
             self._sweep(now)
 
     def _swallow_wakes(self) -> None:
-        try:
-            while self._wake_reader.recv(4096):
-                continue
-        except BlockingIOError:
-            return
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._wake_reader.recv(4096)
 
     def _accept(self, most: int) -> bool:
         """Accept up to `most` connections; true where the queue is empty then."""

@@ -25,13 +25,13 @@ from cb_sockets.transport import Outgoing, end_output, frame_parts, read, reset,
 
 __all__ = ["ThreadServer"]
 
-log = logging.getLogger("cb_sockets")
+log: logging.Logger = logging.getLogger("cb_sockets")
 
 _READ_SIZE = _WRITE_SIZE = 256 * 1024
 
 
 class _Connection:
-    __slots__ = ("cut", "decoder", "ended", "fresh", "since", "sock", "wait")
+    __slots__ = ("cut", "decoder", "ended", "fresh", "opened", "since", "sock", "wait")
 
     def __init__(self, sock: socket.socket, decoder: Decoder, since: float) -> None:
         self.sock = sock
@@ -39,6 +39,7 @@ class _Connection:
         self.since = since
         self.wait: Wait | None = "message"  # None while the handler works: its time is its own
         self.fresh = True
+        self.opened = False  # PROXY header and TLS handshake are behind us
         self.ended = False  # the serving thread has shut its reading side
         self.cut = False  # and not gently: its close will be a reset
 
@@ -99,6 +100,7 @@ class ThreadServer(Server[_Connection]):
         sock = connection.sock
         buffer = memoryview(bytearray(_READ_SIZE))
         connection.wait = "idle"
+        connection.opened = True
         while True:
             if connection.wait == "idle" and self._over(connection):
                 return
@@ -206,6 +208,8 @@ class ThreadServer(Server[_Connection]):
         for connection in list(self._connections.values()):
             if connection.wait == "idle" and (fresh_too or not connection.fresh):
                 self._expire(connection, gently=True)
+            elif fresh_too and not connection.opened:
+                self._shut(connection, socket.SHUT_RD)
 
     def _finish(self) -> None:
         start = time.monotonic()

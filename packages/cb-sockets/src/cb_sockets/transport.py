@@ -31,26 +31,28 @@ def wrap_accepted(context: ssl.SSLContext, sock: socket.socket) -> ssl.SSLSocket
 
 
 def read(sock: socket.socket, view: memoryview) -> int:
-    """Read what is there. TLS: record after record, until nothing is left or `view` is full."""
+    """Read what is there. TLS: record after record, until nothing is left or `view` has no room for one more.
+
+    A record is never left half read: no poller would tell of its rest.
+    """
     if not isinstance(sock, ssl.SSLSocket):
         try:
             return sock.recv_into(view)
         except BlockingIOError:
             return -1
-    got = 0
+    got = count = 0
     try:
-        while got < len(view):
+        while not got or len(view) - got >= _RECORD:
             try:
                 count = sock.recv_into(view[got:])
             except ssl.SSLZeroReturnError:  # the end as TLS tells it once our side has ended too
                 count = 0
             got += count
-            # A record that is not full is mostly the last: one call less, and what follows it is the poller's to tell.
-            if not sock.pending() and (count < _RECORD or sock.gettimeout() != 0):
-                if got and not count:
-                    # The end was read together with the last bytes: now no poller would tell of it any more.
-                    socket.socket.shutdown(sock, socket.SHUT_RD)
+            if not count or (sock.gettimeout() != 0 and not sock.pending()):
                 break
+        if got and not count:
+            # The end was read together with the last bytes: no poller would tell of it any more either.
+            socket.socket.shutdown(sock, socket.SHUT_RD)
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
         return got or -1
     except OSError:
@@ -66,7 +68,7 @@ class Outgoing:
 
     def __init__(self, parts: Iterable[Buffer], *, most: int = 2**62) -> None:
         self.parts: deque[Buffer] = deque()
-        self.size = 0
+        self.size: int = 0
         self.add(parts, most=most)
 
     def add(self, parts: Iterable[Buffer], *, most: int = 2**62) -> None:
