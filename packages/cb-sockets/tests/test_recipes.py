@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import sys
 import threading
@@ -71,7 +72,7 @@ def test_accept_loop_serves_clients_side_by_side(start: Callable[..., Any]) -> N
 
 def test_accept_loop_command(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
     """7.1: ``serve --exec`` answers each message with what a command makes of it."""
-    upper = f'{sys.executable} -c "import sys; sys.stdout.write(sys.stdin.read().upper())"'
+    upper = f'{shlex.quote(sys.executable)} -c "import sys; sys.stdout.write(sys.stdin.read().upper())"'
     server = serving("serve", "--exec", upper)
     assert command("send", server.address, "a", "b").stdout == b"A\nB\n"
 
