@@ -508,6 +508,23 @@ def test_chat_says_when_the_connection_is_lost() -> None:
             assert child.stderr.read().startswith(b"cb-sockets: connection lost")
 
 
+@pytest.mark.parametrize("name", ["send", "chat"])
+def test_the_peer_ends_while_input_is_open(name: str) -> None:
+    """The command ends with its peer, also while it waits for more input."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        line = [sys.executable, "-m", "cb_sockets", name, "{}:{}".format(*listener.getsockname())]
+        with subprocess.Popen(line, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+            accepted, _ = listener.accept()
+            assert child.stdin is not None
+            assert child.stderr is not None
+            child.stdin.write(b"x\n")
+            child.stdin.flush()
+            assert accepted.recv(2) == b"x\n"
+            accepted.close()
+            assert child.wait(30) == (1 if name == "send" else 0)
+            assert child.stderr.read().count(b"\n") == 1
+
+
 def test_chat_refuses_bad_input(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
     """A line that is not what ``--in`` says ends the talk with status 3."""
     server = serving("serve", "echo")

@@ -87,6 +87,14 @@ def _connected(
         yield peer
 
 
+def _stdin() -> BinaryIO:
+    """Stdin, by a buffer of our own: a thread may still wait in it when the command ends.
+
+    With ``sys.stdin``, whose lock that thread holds, the interpreter would abort at its end.
+    """
+    return open(sys.stdin.fileno(), "rb", closefd=False)  # not ours to close
+
+
 @contextlib.contextmanager
 def _output(path: str) -> Iterator[BinaryIO]:
     """Stdout for ``-``; else a temporary sibling that takes the file's name when all went well."""
@@ -179,7 +187,7 @@ def send(
         yield from (message.encode(errors="surrogateescape") for message in messages)
         for name in files or (() if messages else ("-",)):
             if name == "-":
-                yield from read(sys.stdin.buffer, "-")
+                yield from read(_stdin(), "-")
             else:
                 with open(name, "rb") as stream:  # noqa: PTH123
                     yield from read(stream, name)
@@ -239,7 +247,7 @@ def chat(
         sys.stdout.buffer.flush()
 
     def typed() -> Iterable[bytes]:
-        for message in read(sys.stdin.buffer, "-"):
+        for message in read(_stdin(), "-"):
             yield message
             if terminal:
                 sys.stdout.write("> ")
