@@ -28,10 +28,18 @@ RATIOS = (
     ("1Mx4", "socketserver", 1.0),
     ("1Mx4", "asyncio streams", 1.3),
 )
+PIPELINED = "64x10x64"
 BY_HAND = ("asyncio protocol by hand", "uvloop protocol by hand")
 PEERS_OF_GOALS = frozenset({*(peer for _, peer, _ in RATIOS), *BY_HAND})
+_USUAL_PEERS = frozenset({"asyncio streams", "uvloop protocol", "socketserver", LIMIT})
 IDLE = 10_000
 _BIG = "4 MiB, 64 KiB chunks"
+
+
+def peers_of(cell: str) -> frozenset[str]:
+    """The peers that the goals of a cell name; the usual ones for a cell without goals."""
+    named = {peer for name, peer, _ in RATIOS if name == cell}
+    return frozenset({*named, *(BY_HAND if cell == PIPELINED else ())}) if named else _USUAL_PEERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +74,9 @@ def throughput_goals(results: Results) -> list[Goal]:
         }
         found.append(_judge(f"{cell} ÷ {peer}", f"≥ {target:g}", judged))
     for peer in BY_HAND:
-        ratio = results.ratio("64x10x64", peer, "asyncio streams")
+        ratio = results.ratio(PIPELINED, peer, "asyncio streams")
         if ratio is not None:
-            found.append(Goal(f"64x10x64: {peer} ÷ asyncio streams", "to compare", f"{ratio:.2f}"))
+            found.append(Goal(f"{PIPELINED}: {peer} ÷ asyncio streams", "to compare", f"{ratio:.2f}"))
     return found
 
 

@@ -11,6 +11,8 @@ from contenders import Contender
 from generator import Generator
 from tables import Table, count, size
 
+_SERVERS = ("cb selector", "cb thread")
+
 
 @dataclass(frozen=True, slots=True)
 class Grown:
@@ -28,10 +30,10 @@ class Grown:
 def run(
     contenders: Sequence[Contender], generator: Generator, seconds: float, warmup: float, say: Callable[[str], None]
 ) -> list[Grown]:
-    """Measure our servers."""
+    """Measure our servers that have a loop, or threads, of their own."""
     found = []
     for contender in contenders:
-        if not contender.ours:
+        if contender.name not in _SERVERS:
             continue
         for cell in (*GROWTH_BY_SIZE, *GROWTH_BY_CONNECTIONS):
             say(f"growth: {contender.name}, {cell.title()}")

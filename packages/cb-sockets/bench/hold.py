@@ -9,16 +9,20 @@ from __future__ import annotations
 import json
 import resource
 import socket
+import struct
 import sys
 import time
 
 MESSAGE = (64).to_bytes(4, "big") + bytes(range(64))
 PER_SOURCE = 20_000
+RESET = struct.pack("ii", 1, 0)
 
 
 def open_one(port: int, index: int) -> socket.socket:
-    """One connection with an echo behind it; each 20,000 come from a loopback address of their own."""
-    sock = socket.create_connection(("127.0.0.1", port), 10, (f"127.0.0.{1 + index // PER_SOURCE}", 0))
+    """One connection with an echo behind it; beyond 20,000 they come from further loopback addresses."""
+    source = (f"127.0.0.{1 + index // PER_SOURCE}", 0) if index >= PER_SOURCE else None
+    sock = socket.create_connection(("127.0.0.1", port), 10, source)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)  # leave no TIME_WAIT behind: the next server comes
     sock.sendall(MESSAGE)
     reply = b""
     while len(reply) < len(MESSAGE):

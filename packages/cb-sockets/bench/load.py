@@ -24,6 +24,7 @@ from math import frexp
 PREFIX = 4
 READ_SIZE = 256 * 1024
 STALL = 10.0
+PATIENCE = 3.0  # for connections without a first answer, before the window begins without it
 WAITS = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 RESET = struct.pack("ii", 1, 0)
 
@@ -155,7 +156,7 @@ class Load:
         while True:
             events = self.epoll.poll(0 if spin else 0.1)
             now = time.monotonic()
-            if not self.measuring and now >= start and not self.unanswered:
+            if not self.measuring and now >= start and (not self.unanswered or now >= start + PATIENCE):
                 self.measuring = True
                 start, end = now, now + seconds
             if now >= end:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from cells import CELLS, MORE_CELLS, Cell
 from contenders import Contender
-from goals import PEERS_OF_GOALS
+from goals import PEERS_OF_GOALS, peers_of
 from throughput import REFERENCE
 
 SECTIONS = ("throughput", "tls", "decode", "growth", "memory", "exhaustion")
 _ALL_CELLS = (*CELLS, *MORE_CELLS)
-_MEMORY_PEERS = PEERS_OF_GOALS | {"asyncio protocol", "uvloop streams", "trio"}
+_MEMORY_PEERS = {"asyncio streams", "asyncio protocol", "uvloop protocol", "twisted", "socketserver", "C epoll"}
 _EXHAUSTION_PEERS = {"asyncio streams", "uvloop protocol", "twisted", "socketserver", "trio", "gevent"}
 
 
@@ -32,13 +32,13 @@ class Plan:
     all_peers: bool = False
     goal_peers_only: bool = False
 
-    def in_every_round(self, contender: Contender) -> bool:
+    def in_every_round(self, contender: Contender, cell: Cell) -> bool:
         """Whether a goal, or we, depend on this server."""
-        return contender.ours or contender.name in PEERS_OF_GOALS
+        return contender.ours or contender.name in peers_of(cell.name)
 
     def takes_part(self, contender: Contender) -> bool:
         """Whether it is measured for throughput."""
-        return not self.goal_peers_only or self.in_every_round(contender)
+        return not self.goal_peers_only or contender.ours or contender.name in PEERS_OF_GOALS
 
     def measures_memory(self, contender: Contender) -> bool:
         """Whether its idle connections are weighed."""
@@ -51,7 +51,7 @@ class Plan:
         return self.all_peers or contender.ours or contender.name in _EXHAUSTION_PEERS
 
 
-DEFAULT = Plan(CELLS, frozenset(SECTIONS), 5, 1, 0.4, 0.2, 5, 1.0, (1000, 5000, 10_000))
+DEFAULT = Plan(CELLS, frozenset(SECTIONS), 5, 2, 0.4, 0.2, 5, 1.0, (1000, 5000, 10_000))
 QUICK = replace(
     DEFAULT,
     cells=CELLS[:4],
