@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -278,6 +279,23 @@ def spawn(tmp_path: Path) -> Iterator[Callable[..., Child]]:
             return child
 
         yield begin
+
+
+@pytest.fixture
+def stable_address() -> Callable[[], str]:
+    """``stable_address()``: a free address to which a server can come back: outgoing connections do not take its port.
+
+    The ports that the system hands out begin at 32768 on Linux and at 49152 elsewhere.
+    """
+
+    def find() -> str:
+        for _ in range(100):
+            port = random.randrange(20_000, 32_000)
+            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+                return f"127.0.0.1:{port}"
+        raise OSError("no free port between 20000 and 32000")
+
+    return find
 
 
 @pytest.fixture(scope="session")

@@ -250,7 +250,8 @@ def test_recv_timeout() -> None:
                 while True:
                     theirs.sendall(frame[dripped : dripped + 1])
                     dripped += 1
-                    await asyncio.wait([client._closed], timeout=0.02)
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(client._closed.wait(), 0.02)
 
             dripping = asyncio.create_task(drip())
             with pytest.raises(TimeoutExceeded, match=r"within 0\.2 s"):
@@ -274,6 +275,23 @@ def test_peer_that_never_reads() -> None:
             with pytest.raises(TimeoutExceeded, match="did not take"):
                 await client.send(b"x" * 10_000_000)
             await client.close()
+
+    run(main())
+
+
+def test_peer_that_reads_late() -> None:
+    """A send that waits for room goes on when the peer reads."""
+
+    async def main() -> None:
+        async with pair() as (client, theirs):
+            sending = asyncio.create_task(client.send(b"x" * 10_000_000))
+            await asyncio.wait([sending], timeout=0.05)
+            assert not sending.done()
+            theirs.setblocking(False)
+            received = 0
+            while received < 10_000_004:
+                received += len(await asyncio.get_running_loop().sock_recv(theirs, 1_000_000))
+            await sending
 
     run(main())
 
@@ -302,7 +320,8 @@ def test_receiving_is_bounded() -> None:
             sender = threading.Thread(target=theirs.sendall, args=(frames,))
             theirs.settimeout(30)
             sender.start()
-            await asyncio.wait([client._closed], timeout=0.2)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client._closed.wait(), 0.2)
             assert client._held < 4 * 2**20
             for number in range(300):
                 assert await client.recv() == b"%05d" % number * 20_000
@@ -343,6 +362,11 @@ def test_tls_client(start: Serve, server_tls: ssl.SSLContext, client_tls: ssl.SS
                     peer.half_close()
                 server.drain(5, grace=0)
                 assert [message async for message in peer] == []
+            server = start(kind, FRAMING, echo, tls=server_tls)
+            async with await aio.connect(server.address, FRAMING, tls=client_tls) as peer:
+                assert await peer.request(b"x") == b"x"
+            with pytest.raises(PeerClosed):
+                await peer.recv()
 
     run(main())
 

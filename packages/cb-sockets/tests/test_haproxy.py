@@ -105,14 +105,16 @@ def test_client_address_survives(kind: str, spawn: Any, balancer: Any, tmp_path:
 
 
 @pytest.mark.faults
-def test_rolling_restart(kind: str, spawn: Any, balancer: Any, tmp_path: Path, eventually: Any, count: Count) -> None:
+def test_rolling_restart(
+    kind: str, spawn: Any, balancer: Any, tmp_path: Path, eventually: Any, stable_address: Any, count: Count
+) -> None:
     """Servers restarted one after the other under load: no request is lost, none is handled twice.
 
     Clients with a connection a request notice nothing at all. Those that keep theirs lose it between two requests,
     and a request that got no reply was not handled.
     """
     ledgers = [tmp_path / name for name in ("one", "two")]
-    options = [["--kind", kind, "--proxy", "--ledger", str(ledger)] for ledger in ledgers]
+    options = [["--kind", kind, "--proxy", "--ledger", str(ledger), "--listen", stable_address()] for ledger in ledgers]
     servers = [spawn(*option) for option in options]
     address = balancer(*[server.address for server in servers])
     load = Load(address, one_shot=4, persistent=4)
@@ -123,7 +125,7 @@ def test_rolling_restart(kind: str, spawn: Any, balancer: Any, tmp_path: Path, e
             assert servers[place].wait() == 0, servers[place].log
             load.some_more()
             before = ledgers[place].stat().st_size
-            servers[place] = spawn(*options[place], "--listen", f"127.0.0.1:{servers[place].address.port}")
+            servers[place] = spawn(*options[place])
             eventually(lambda: ledgers[place].stat().st_size > before, 30)  # noqa: B023  # it gets requests again
     load.some_more()
     load.stop()

@@ -76,19 +76,22 @@ def test_unsent_replies_of_a_batch_that_fails(serve: Serve, dial: Dial) -> None:
 
 def test_small_replies_to_a_peer_that_does_not_read(serve: Serve, tmp_path: Any) -> None:
     """Small replies that the kernel takes whole or not at all wait, and arrive in order when the peer reads."""
-    running = serve(FRAMING, echo, address=f"unix:{tmp_path}/s", limits=Limits(high_water=10_000))
-    messages = [b"%06d" % number * 600 for number in range(400)]
+    handled = threading.Semaphore(0)
+
+    def handler(message: bytes) -> bytes:
+        handled.release()
+        return message
+
+    running = serve(FRAMING, handler, address=f"unix:{tmp_path}/s")
+    messages = [b"%06d" % number * 600 for number in range(120)]
     with connect(running.address, FRAMING) as peer:
-
-        def send_all() -> None:
-            for message in messages:
-                peer.sock.sendall(FRAMING.encode(message))
-
-        sender = threading.Thread(target=send_all)
-        sender.start()
-        sender.join(0.3)  # by then, nothing moves any more
-        assert [peer.recv() for _ in messages] == messages
-        sender.join()
+        sent = []
+        for message in messages:
+            peer.send(message)
+            sent.append(message)
+            if not handled.acquire(timeout=0.1):
+                break  # a thread that stands still in its reply reads no more
+        assert [peer.recv() for _ in sent] == sent
 
 
 def test_peer_gone_while_its_handler_fails(serve: Serve, dial: Dial, eventually: Any) -> None:
@@ -96,14 +99,14 @@ def test_peer_gone_while_its_handler_fails(serve: Serve, dial: Dial, eventually:
     begun, go_on = threading.Event(), threading.Event()
 
     def handler(message: bytes) -> bytes | None:
-        if message == b"wait":
+        if message == b"big":
             begun.set()
             assert go_on.wait(10)
         return replies(message)
 
     running = serve(FRAMING, handler)
     sock = dial(running.address)
-    sock.sendall(FRAMING.encode_many([b"wait", b"big", b"bad"]))
+    sock.sendall(FRAMING.encode_many([b"big", b"bad"]))
     assert begun.wait(10)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     sock.close()
@@ -118,7 +121,7 @@ def test_peer_that_sends_on_after_the_end(
     serve: Serve, dial: Dial, until_eof: Any, eventually: Any, short_linger: None, then: str
 ) -> None:
     """After its end a server reads and drops what still comes, so that its last reply is not lost to a reset."""
-    running = serve(FRAMING, echo)
+    running = serve(FRAMING, echo, limits=Limits(message_timeout=0.2))
     sock = dial(running.address)
     sock.sendall(FRAMING.encode(b"last") + b"\xff\xff\xff\xff")
     assert until_eof(sock) == FRAMING.encode(b"last")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -60,6 +61,32 @@ def test_tls_behind_the_header(
         sock.sendall(header)
         with MessageSocket(client_tls.wrap_socket(sock, server_hostname="localhost"), FRAMING) as peer:
             assert peer.request(b"who am I") == (told or name).encode()
+
+
+def test_gone_between_header_and_tls(
+    start: Serve, dial: Dial, eventually: Any, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    """A client that is gone when its header has been read leaves nothing behind."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def handler(message: bytes) -> bytes:
+        begun.set()
+        assert go_on.wait(10)
+        return message
+
+    server = start("selector", FRAMING, handler, proxy_protocol=True, tls=server_tls)
+    sock = dial(server.address)
+    sock.sendall(V4)
+    with MessageSocket(client_tls.wrap_socket(sock, server_hostname="localhost"), FRAMING) as peer:
+        peer.send(b"x")
+        assert begun.wait(10)
+        gone = dial(server.address)
+        gone.sendall(V4)
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        gone.close()
+        go_on.set()
+        assert peer.recv() == b"x"
+    eventually(lambda: server.connections == 0)
 
 
 @pytest.mark.parametrize(

@@ -374,9 +374,9 @@ def test_reuse_port(kind: str, start: Serve) -> None:
     assert answers == {b"first", b"second"}
 
 
-def test_restart_at_once(kind: str, start: Serve) -> None:
+def test_restart_at_once(kind: str, start: Serve, stable_address: Callable[[], str]) -> None:
     """A server can be started again at the address of one that has just ended, its connections fresh in memory."""
-    server = start(kind, FRAMING, echo)
+    server = start(kind, FRAMING, echo, address=stable_address())
     with connect(server.address, FRAMING) as peer:
         assert peer.request(b"1") == b"1"
         server.close()

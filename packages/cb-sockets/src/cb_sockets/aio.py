@@ -38,7 +38,7 @@ class AsyncMessageSocket(asyncio.Protocol):
         self._arrived = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
-        self._closed = asyncio.get_running_loop().create_future()
+        self._closed = asyncio.Event()
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -77,8 +77,7 @@ class AsyncMessageSocket(asyncio.Protocol):
             self._end = PeerClosed(text, clean=False)
         self._arrived.set()
         self._writable.set()
-        if not self._closed.done():
-            self._closed.set_result(None)
+        self._closed.set()
 
     def pause_writing(self) -> None:
         """Called by the event loop."""
@@ -109,7 +108,7 @@ class AsyncMessageSocket(asyncio.Protocol):
                 await self._writable.wait()
         except TimeoutError as error:
             raise TimeoutExceeded(f"the peer did not take the message within {self.timeout} s") from error
-        if self._closed.done():
+        if self._closed.is_set():
             raise PeerClosed("connection lost while sending", clean=False)
 
     async def recv(self, *, timeout: float | EllipsisType | None = ...) -> bytes:  # noqa: ASYNC109
@@ -162,10 +161,10 @@ class AsyncMessageSocket(asyncio.Protocol):
         self._transport.close()
         try:
             async with asyncio.timeout(self.timeout):
-                await asyncio.shield(self._closed)
+                await self._closed.wait()
         except TimeoutError:
             abort(self._transport)
-            await self._closed
+            await self._closed.wait()
 
     def abort(self) -> None:
         """Reset the connection: the peer gets an error, and what it has not read yet may be lost."""

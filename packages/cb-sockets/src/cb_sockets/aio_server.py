@@ -342,7 +342,7 @@ class AsyncServer:
                 if error.errno in EXHAUSTED:
                     self._accept_later("no more connections for now: %s", error.strerror)
                     return False
-                if error.errno in {errno.EINVAL, errno.EBADF}:  # shut by `stop_handshakes`, and empty; or closed
+                if error.errno == errno.EBADF:  # closed, by a drain that has come so far
                     return True
                 continue  # that client is gone again
             self._unopened.add(sock)

@@ -15,7 +15,7 @@ from cb_sockets.decoders import Buffer
 from cb_sockets.errors import ConnectFailed, FramingError, PeerClosed, TimeoutExceeded
 from cb_sockets.framing import Fixed, Framing
 from cb_sockets.net import Address, address_of, client_context, describe, open_connection
-from cb_sockets.transport import Outgoing, end_output, frame_parts, read, reset
+from cb_sockets.transport import Outgoing, end_output, frame_parts, read, reset, say_goodbye
 
 __all__ = ["FixedLengthSocket", "MessageSocket", "connect"]
 
@@ -126,15 +126,6 @@ class MessageSocket:
             self._messages += error.completed
             self._end = error
 
-    def _take_all(self) -> None:
-        """Take what is there: TLS's goodbye destroys what has come and was not read."""
-        self.sock.settimeout(0)
-        try:
-            while self._end is None and (count := read(self.sock, self._buffer)) >= 0:
-                self._take(count)
-        except OSError as error:
-            self._end = PeerClosed(f"connection lost while receiving: {describe(error)}", clean=False)
-
     def _await(self, end: float | None, what: str) -> None:
         """Set the socket's own time-out to what is left until `end`.
 
@@ -164,8 +155,11 @@ class MessageSocket:
     def half_close(self) -> None:
         """Say that no more will be sent; what the peer still sends can be received."""
         if isinstance(self.sock, ssl.SSLSocket):
-            self._take_all()
-        end_output(self.sock)
+            while self.sock.pending():  # decrypted already: the goodbye would drop it
+                self._take(read(self.sock, self._buffer))
+            say_goodbye(self.sock)
+        else:
+            end_output(self.sock)
         self._broken = self._broken or PeerClosed("this side has ended the stream", clean=True)
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ from cb_sockets.handlers import Handler, Limits, Peer, per_connection
 from cb_sockets.net import Address, address_of, listen
 from cb_sockets.poller import READ, new_poller
 from cb_sockets.quiesce import stop_handshakes
+from cb_sockets.transport import keep_large_blocks
 
 __all__ = ["EXHAUSTED", "LINGER", "LOG_EVERY", "Server", "Wait", "peer_text"]
 
@@ -187,6 +188,7 @@ class Server(ABC, Generic[C]):
 
     def serve_forever(self) -> None:
         """Serve until `drain` has ended or `close` was called. Then all sockets are closed."""
+        keep_large_blocks()
         with self._running:
             try:
                 while not self._closing and not self._drained():
@@ -208,7 +210,7 @@ class Server(ABC, Generic[C]):
                 self._swallow_wakes()
                 if len(connections) < self._limits.max_connections:
                     self._listen_again()
-            elif self._listening and fd == self._listener.fileno():
+            else:  # the listener
                 self._accept(64)
         if self._drain_wish is not None:
             self._drain_step()
@@ -235,8 +237,6 @@ class Server(ABC, Generic[C]):
                 if error.errno in EXHAUSTED:
                     self._accept_later("no more connections for now: %s", error.strerror)
                     return False
-                if error.errno == errno.EINVAL:  # shut by `stop_handshakes`, and empty
-                    return True
                 continue  # that client is gone again
             self._adopt(sock)
         return False

@@ -7,6 +7,7 @@ A write returns the number of bytes taken, 0 where none can be. Anything else is
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
 from collections import deque
@@ -15,7 +16,17 @@ from itertools import islice
 
 from cb_sockets.decoders import Buffer
 
-__all__ = ["BIG", "Outgoing", "end_output", "frame_parts", "read", "reset", "wrap_accepted"]
+__all__ = [
+    "BIG",
+    "Outgoing",
+    "end_output",
+    "frame_parts",
+    "keep_large_blocks",
+    "read",
+    "reset",
+    "say_goodbye",
+    "wrap_accepted",
+]
 
 BIG = 8192
 """From this size on, a body is handed to the kernel where it lies instead of being joined with its neighbours."""
@@ -59,6 +70,17 @@ def read(sock: socket.socket, view: memoryview) -> int:
         if not got:
             raise
     return got
+
+
+def keep_large_blocks() -> None:
+    """Have glibc keep the memory of messages up to 16 MiB for the next one.
+
+    Its limits (mallopt(3): M_MMAP_THRESHOLD, M_TRIM_THRESHOLD) follow the largest mapped block that was ever freed, and
+    start at 128 KiB: until then the memory of a large message goes back to the system after every message and comes
+    again page by page, at 256 page faults a MiB, which costs more than all the rest. This block is never touched: it
+    costs no memory. Up to 32 MiB may stay with the process afterwards. Elsewhere than with glibc it does nothing.
+    """
+    bytes(16 * 2**20)
 
 
 class Outgoing:
@@ -123,9 +145,10 @@ def frame_parts(parts: list[Buffer], replies: Sequence[Buffer]) -> list[Buffer]:
 
 
 def end_output(sock: socket.socket) -> None:
-    """End our side: TLS's own goodbye where there is TLS, then FIN. The other side can still be read.
+    """End our side: TLS's own goodbye where there is TLS, then FIN.
 
-    A peer that has reset the connection already is no error: there is nothing to end any more.
+    The other side can still be read, but not as TLS: for that there is `say_goodbye`. A peer that has reset the
+    connection already is no error: there is nothing to end any more.
     """
     with contextlib.suppress(OSError, ValueError):
         if isinstance(sock, ssl.SSLSocket):
@@ -135,6 +158,29 @@ def end_output(sock: socket.socket) -> None:
                 sock.unwrap()
             sock.settimeout(timeout)
         # Not sock.shutdown: for TLS that would also end the decryption of what still comes.
+        socket.socket.shutdown(sock, socket.SHUT_WR)
+
+
+def say_goodbye(sock: ssl.SSLSocket) -> None:
+    """As `end_output`, for TLS whose other side is to be read on.
+
+    ``unwrap`` sends the goodbye, and then reads for the peer's, and breaks the connection over data that it finds.
+    So that it finds none, its descriptor leads to a pair of sockets meanwhile, where the goodbye comes out.
+    """
+    fd, timeout = sock.fileno(), sock.gettimeout()
+    ours, theirs = socket.socketpair()
+    with ours, theirs, socket.socket(fileno=os.dup(fd)) as real, contextlib.suppress(OSError):
+        ours.setblocking(False)
+        sock.settimeout(0)
+        os.dup2(ours.fileno(), fd, inheritable=False)
+        try:
+            with contextlib.suppress(OSError, ValueError):
+                sock.unwrap()
+        finally:
+            os.dup2(real.fileno(), fd, inheritable=False)
+            sock.settimeout(timeout)
+        ours.close()
+        socket.socket.sendall(sock, theirs.recv(4096))  # nothing, where the goodbye has been said before
         socket.socket.shutdown(sock, socket.SHUT_WR)
 
 
