@@ -5,7 +5,7 @@ Contract of every decoder, kept by the property tests:
 - ``feed`` returns every message that is complete, at once; a caller answers them with one write. That, more than
   any event loop, is what makes a pipelined protocol fast.
 - Worst case O(n) for n bytes in any slicing: bytes of an unfinished message are either few (at most ``_SMALL``,
-  re-joined on each feed) or gathered in a bytearray, which grows in amortised constant time. A delimiter is never
+  re-joined on each feed) or gathered in room that grows in amortised constant time. A delimiter is never
   searched for twice in the same bytes.
 - A size limit is checked on the claim, before the body is kept; nothing is ever allocated for bytes not yet here.
 - After an error the decoder keeps raising it: a stream that lost its step cannot be trusted again.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from io import BytesIO
 from typing import Literal, NoReturn, TypeAlias
 
 from cb_sockets.errors import FramingError, IncompleteMessage, InvalidMessage, MessageTooLarge
@@ -207,6 +208,38 @@ class FixedDecoder(Decoder):
         return bytes(self._held), self._size
 
 
+class _Body:
+    """A large body that is being gathered where it stays: `value` hands out the very bytes object that was filled.
+
+    Room is made for at most four times what has come, so that a claim alone costs nothing, and a body is moved to
+    larger room a few times only.
+    """
+
+    __slots__ = ("_bytes", "_room", "have", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.have = 0
+        self._room = 0
+        self._bytes = BytesIO()
+
+    def add(self, data: Buffer) -> None:
+        """Take the next bytes, of which there are no more than the body misses."""
+        have = self.have
+        self.have = end = have + len(data)
+        if end > self._room:
+            self._room = min(self.size, 4 * end)
+            self._bytes.seek(self._room - 1)
+            self._bytes.write(b"\0")
+        with self._bytes.getbuffer() as room:
+            room[have:end] = data
+
+    def value(self) -> bytes:
+        """What has come. Not copied where that is all."""
+        self._bytes.truncate(self.have)
+        return self._bytes.getvalue()
+
+
 class LengthDecoder(Decoder):
     """Messages led by their length.
 
@@ -224,12 +257,12 @@ class LengthDecoder(Decoder):
         self._limit = min(limit, _NEGATIVE - 1)
         self._read = _READERS[width, byteorder] if adjust == 0 else _adjusted(_READERS[width, byteorder], adjust)
         self._rest = b""
-        self._big: bytearray | None = None
+        self._big: _Body | None = None
         self._missing = 0
 
     @property
     def buffered(self) -> int:
-        return len(self._rest) if self._big is None else len(self._big) + self._width
+        return len(self._rest) if self._big is None else self._big.have + self._width
 
     def feed(self, data: Buffer) -> list[bytes]:
         if self._error is not None:
@@ -264,7 +297,7 @@ class LengthDecoder(Decoder):
             if start > size:
                 self._missing = start - size
                 if length > _SMALL:
-                    self._hold_large(data, body)
+                    self._hold_large(data, body, length)
                 else:
                     self._rest = data[body - width :]
                 return messages
@@ -290,27 +323,28 @@ class LengthDecoder(Decoder):
             start = body + length
             if start > size:
                 self._missing = start - size
-                self._hold_large(view, body)
+                self._hold_large(view, body, length)
                 return size
             messages.append(bytes(view[body:start]))
         return start
 
-    def _hold_large(self, data: Buffer, body: int) -> None:
+    def _hold_large(self, data: Buffer, body: int, length: int) -> None:
         self._rest = b""
-        self._big = bytearray(memoryview(data)[body:])
+        self._big = _Body(length)
+        self._big.add(memoryview(data)[body:])
 
     def _gather(self, data: Buffer) -> None:
         if self._big is None:
             self._rest += data
         else:
-            self._big += data
+            self._big.add(data)
         self._missing -= len(data)
 
     def _complete(self, data: Buffer) -> bytes:
         if self._big is None:
             return self._rest[self._width :] + data
-        self._big += data
-        message = bytes(self._big)
+        self._big.add(data)
+        message = self._big.value()
         self._big = None
         return message
 
@@ -343,8 +377,8 @@ class LengthDecoder(Decoder):
     def _unfinished(self) -> tuple[bytes, int | None]:
         width = self._width
         if self._big is not None:
-            size = len(self._big) + self._missing
-            return (size - self._adjust).to_bytes(width, self._order) + self._big, width + size
+            size = self._big.size
+            return (size - self._adjust).to_bytes(width, self._order) + self._big.value(), width + size
         return self._rest, len(self._rest) + self._missing if self._missing else None
 
 
