@@ -125,6 +125,19 @@ def test_half_close(serve: Serve, server_tls: ssl.SSLContext, client_tls: ssl.SS
         assert list(peer) == []
 
 
+def test_half_close_with_a_record_half_read(
+    serve: Serve, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    """White-box: what TLS has decrypted and the client has not taken yet survives its half-close."""
+    server = serve(FRAMING, lambda message: message * 300, tls=server_tls)
+    with connect(server.address, FRAMING, tls=client_tls) as peer:
+        peer._buffer = memoryview(bytearray(310))
+        peer.send_many([b"a", b"b"])  # one read, so that the replies come in one record
+        assert peer.recv() == b"a" * 300
+        peer.half_close()
+        assert list(peer) == [b"b" * 300]
+
+
 @pytest.mark.parametrize("how", ["end", "close", "reset"])
 def test_cut_stream_delivers_nothing(
     serve: Serve, dial: Dial, eventually: Any, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, how: str

@@ -141,8 +141,8 @@ def _one_by_one(handler: Callable[[bytes], bytes | None]) -> Process:
     return process
 
 
-echo = batch(_same)
+echo: batch = batch(_same)
 """Every message back to its sender."""
 
-discard = batch(lambda _: ())
+discard: batch = batch(lambda _: ())
 """No reply to anything."""

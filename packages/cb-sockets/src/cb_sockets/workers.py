@@ -22,7 +22,7 @@ from cb_sockets.net import Address, describe
 
 __all__ = ["reserve", "supervise", "watch_lifeline"]
 
-log = logging.getLogger("cb_sockets")
+log: logging.Logger = logging.getLogger("cb_sockets")
 
 _PAUSE = 1.0
 
