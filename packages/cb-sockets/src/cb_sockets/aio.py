@@ -14,7 +14,7 @@ from types import EllipsisType, TracebackType
 from typing import Self, cast
 
 from cb_sockets.aio_server import AsyncHandler, AsyncServer
-from cb_sockets.aio_transport import abort, truncated
+from cb_sockets.aio_transport import abort, truncated, write
 from cb_sockets.decoders import Buffer
 from cb_sockets.errors import ConnectFailed, FramingError, PeerClosed, TimeoutExceeded
 from cb_sockets.framing import Framing
@@ -102,7 +102,7 @@ class AsyncMessageSocket(asyncio.Protocol):
         parts = frame_parts(self.framing.parts(batch), batch)
         if self._transport.is_closing():
             raise PeerClosed("the connection is closed", clean=False)
-        self._transport.writelines(parts)
+        write(self._transport, parts)
         try:
             async with asyncio.timeout(self.timeout):
                 await self._writable.wait()

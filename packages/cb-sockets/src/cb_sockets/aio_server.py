@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self, TypeAlias, cast
 
 from cb_sockets import proxy
-from cb_sockets.aio_transport import abort, truncated
+from cb_sockets.aio_transport import abort, truncated, write
 from cb_sockets.decoders import Decoder
 from cb_sockets.errors import FramingError
 from cb_sockets.framing import Framing
@@ -175,7 +175,7 @@ class _ServerConnection(asyncio.Protocol):
             log.error("%s: reply cannot be framed, connection closed: %s", self.server.address, error)
             self.ending = True
             return
-        self.transport.write(parts[0]) if len(parts) == 1 else self.transport.writelines(parts)
+        write(self.transport, parts, high_water=self.server.limits.high_water)
 
     def finish(self) -> None:
         """End our side once all is written; the peer ends its own if it has not yet, or the sweep does."""
