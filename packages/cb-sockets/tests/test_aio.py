@@ -279,6 +279,21 @@ def test_peer_that_never_reads() -> None:
     run(main())
 
 
+def test_close_right_after_accept() -> None:
+    """White-box: connections accepted in the instant of the close leave no socket open."""
+
+    async def main() -> None:
+        server = await aio.serve("127.0.0.1:0", FRAMING, echo)
+        with socket.create_connection((server.address.host, server.address.port), 5) as sock:
+            assert server._accept()
+            assert len(server._unopened) == 1
+            await server.close()
+            assert server._unopened == set()
+            assert sock.recv(1) == b""
+
+    run(main())
+
+
 def test_peer_that_reads_late() -> None:
     """A send that waits for room goes on when the peer reads."""
 

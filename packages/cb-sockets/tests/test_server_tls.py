@@ -159,6 +159,34 @@ def test_cut_stream_delivers_nothing(
     assert handled == []
 
 
+def test_whole_messages_before_a_cut(
+    start: Serve, dial: Dial, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    """Messages that came whole before a cut, read together with it, are handled."""
+    handled: list[bytes] = []
+    begun, go_on, done = threading.Event(), threading.Event(), threading.Event()
+
+    def handler(message: bytes) -> None:
+        handled.append(message)
+        if message == b"wait":
+            begun.set()
+            assert go_on.wait(10)
+        if message == b"last":
+            done.set()
+
+    server = start("selector", FRAMING, handler, tls=server_tls)
+    sock = wrap(client_tls, dial(server.address))
+    with connect(server.address, FRAMING, tls=client_tls) as other:
+        other.send(b"wait")
+        assert begun.wait(10)
+        sock.sendall(FRAMING.encode_many([b"first", b"last"]) + b"\0\0")
+        socket.socket.shutdown(sock, socket.SHUT_WR)  # no goodbye
+        go_on.set()
+        assert done.wait(10)
+    assert handled == [b"wait", b"first", b"last"]
+    sock.close()
+
+
 def test_client_sees_a_cut(client_tls: ssl.SSLContext, server_tls: ssl.SSLContext) -> None:
     """A client tells a server's TLS stream that was cut from one that ended."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
