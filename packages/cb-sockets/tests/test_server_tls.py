@@ -14,6 +14,7 @@ import pytest
 import trustme
 from cb_sockets import (
     Address,
+    ConnectFailed,
     LengthPrefixed,
     Limits,
     MessageSocket,
@@ -23,8 +24,11 @@ from cb_sockets import (
     client_context,
     connect,
     echo,
+    loop,
     per_connection,
     server_context,
+    threads,
+    transport,
 )
 
 Serve = Callable[..., Any]
@@ -232,6 +236,35 @@ def test_handshake_that_stops(serve: Serve, dial: Dial, server_tls: ssl.SSLConte
         with contextlib.suppress(ConnectionResetError):
             while chunk := sock.recv(10):
                 assert chunk.startswith(b"\x15")  # TLS's word for it, then the end
+
+
+@pytest.mark.parametrize("kind", ["selector", "thread"])
+def test_client_gone_while_its_socket_is_wrapped(
+    kind: str,
+    start: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually: Any,
+    server_tls: ssl.SSLContext,
+    client_tls: ssl.SSLContext,
+) -> None:
+    """White-box: `wrap_socket` that fails half-way has taken the socket; its connection is forgotten all the same."""
+    failures = [ConnectionResetError(104, "Connection reset by peer")]
+    wrapped = transport.wrap_accepted
+
+    def failing(context: ssl.SSLContext, sock: socket.socket) -> ssl.SSLSocket:
+        if failures:
+            socket.socket(fileno=sock.detach()).close()
+            raise failures.pop()
+        return wrapped(context, sock)
+
+    monkeypatch.setattr(loop, "wrap_accepted", failing)
+    monkeypatch.setattr(threads, "wrap_accepted", failing)
+    server = start(kind, FRAMING, echo, tls=server_tls)
+    with pytest.raises(ConnectFailed):
+        connect(server.address, FRAMING, tls=client_tls)
+    eventually(lambda: server.connections == 0)
+    with connect(server.address, FRAMING, tls=client_tls) as peer:
+        assert peer.request(b"x") == b"x"
 
 
 @pytest.mark.parametrize("beginning", [b"", b"\x16\x03\x01"])

@@ -7,6 +7,7 @@ loop's thread: one that waits for anything belongs into `ThreadServer` or ``aio`
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import ssl
@@ -131,10 +132,14 @@ class SelectorServer(Server[_Connection]):
         if self._tls is None:
             self._begin(connection, told)
             return
+        fd = connection.sock.fileno()
         try:
             connection.sock = wrap_accepted(self._tls, connection.sock)
-        except OSError:  # gone already
-            self._drop(connection)
+        except OSError:  # gone already; the descriptor may have left our socket, and been closed, by now
+            with contextlib.suppress(OSError):
+                self._poller.unregister(fd)
+            connection.sock.close()
+            self._forget(fd)
             return
         connection.head = bytearray((told or "").encode())
         connection.step = self._on_handshake
