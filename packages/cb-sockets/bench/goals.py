@@ -55,12 +55,12 @@ class Goal:
 
 def _judge(what: str, target: str, found: Mapping[str, tuple[str, bool]]) -> Goal:
     """A goal from what each of our servers measured, and whether that reaches it."""
-    if not found:
-        return Goal(what, target, "", verdict="not measured")
     measured, reached = found.get(REFERENCE, ("", False))
     others = {server.removeprefix("cb "): one for server, one in found.items() if server != REFERENCE}
     elsewhere = [server for server, (_, yes) in others.items() if yes]
     verdict = "reached" if reached else f"only by {', '.join(elsewhere)}" if elsewhere else "NOT reached"
+    if REFERENCE not in found:
+        verdict = "not resolved: the machine is too busy"
     return Goal(what, target, measured, ", ".join(f"{text} {server}" for server, (text, _) in others.items()), verdict)
 
 

@@ -20,7 +20,7 @@ from tables import Table, count, microseconds
 
 REFERENCE = "cb selector"
 LOUD = 0.15
-"""Share of the cores that others may use before a measurement is repeated."""
+"""Share of the cores that others may use before a measurement is repeated, and, if that does not help, not compared."""
 
 _TRIES = 3
 
@@ -37,8 +37,11 @@ class Results:
         return list(self.measured.get(cell, {}).get(server, {}).values())
 
     def ratios(self, cell: str, server: str, peer: str) -> list[float]:
-        """server / peer in messages per second, for every round in which both were measured."""
-        ours, theirs = (self.measured.get(cell, {}).get(name, {}) for name in (server, peer))
+        """server / peer in messages per second, for every round in which both were measured on calm cores."""
+        ours, theirs = (
+            {number: one for number, one in self.measured.get(cell, {}).get(name, {}).items() if one.foreign <= LOUD}
+            for name in (server, peer)
+        )
         return [
             ours[number].messages_per_second / theirs[number].messages_per_second
             for number in ours
@@ -46,7 +49,7 @@ class Results:
         ]
 
     def ratio(self, cell: str, server: str, peer: str) -> float | None:
-        """The median of `ratios`."""
+        """The median of `ratios`; None where there are none."""
         found = self.ratios(cell, server, peer)
         return median(found) if found else None
 
