@@ -20,7 +20,7 @@ from cb_sockets.errors import ConnectFailed, FramingError, PeerClosed, TimeoutEx
 from cb_sockets.framing import Framing
 from cb_sockets.handlers import Handler, Limits, per_connection
 from cb_sockets.net import Address, address_of, client_context, listen, unix_name, why_not_connected
-from cb_sockets.transport import frame_parts
+from cb_sockets.transport import frame_parts, keep_large_blocks
 
 __all__ = ["AsyncHandler", "AsyncMessageSocket", "AsyncServer", "connect", "serve"]
 
@@ -226,5 +226,6 @@ async def serve(
     reuse_port: bool = False,
 ) -> AsyncServer:
     """Listen, and answer from now on. The arguments are those of `Server`. Raises `AddressError`."""
+    keep_large_blocks()
     listener = listen(address_of(address), reuse_port=reuse_port, tls=tls is not None)
     return AsyncServer(listener, framing, handler, limits or Limits(), tls, proxy_protocol=proxy_protocol)

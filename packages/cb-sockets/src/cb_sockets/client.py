@@ -15,11 +15,9 @@ from cb_sockets.decoders import Buffer
 from cb_sockets.errors import ConnectFailed, FramingError, PeerClosed, TimeoutExceeded
 from cb_sockets.framing import Fixed, Framing
 from cb_sockets.net import Address, address_of, client_context, describe, open_connection
-from cb_sockets.transport import Outgoing, end_output, frame_parts, read, reset, say_goodbye
+from cb_sockets.transport import Outgoing, end_output, frame_parts, receive, reset, say_goodbye
 
 __all__ = ["FixedLengthSocket", "MessageSocket", "connect"]
-
-_READ_SIZE = 256 * 1024
 
 
 def connect(
@@ -53,7 +51,6 @@ class MessageSocket:
         self.framing = framing
         self.timeout = timeout
         self._decoder = framing.decoder()
-        self._buffer = memoryview(bytearray(_READ_SIZE))
         self._messages: deque[bytes] = deque()
         self._end: Exception | None = None
         self._broken: Exception | None = None
@@ -92,36 +89,35 @@ class MessageSocket:
     def recv(self, *, timeout: float | EllipsisType | None = ...) -> bytes:
         """The next message. `timeout` (seconds, for the whole message) is the connection's own where not given.
 
+        With a `timeout` of 0, only a message that is here already.
+
         Raises `TimeoutExceeded` (nothing is lost: a later call goes on where this one stopped), `PeerClosed` at the
         end of the stream, `IncompleteMessage` where that is inside a message, `MessageTooLarge`, `InvalidMessage`.
         """
         seconds = self.timeout if isinstance(timeout, EllipsisType) else timeout
-        end = None if seconds is None else time.monotonic() + seconds
+        end = None if seconds is None else time.monotonic() + max(seconds, _LEAST)
         messages = self._messages
         while not messages:
             if self._end is not None:
                 raise self._end
             try:
                 self._await(end, "recv")
-                count = read(self.sock, self._buffer)
+                self._receive()
             except OSError as error:
                 if not _is_timeout(error):
                     self._end = PeerClosed(f"connection lost while receiving: {describe(error)}", clean=False)
                     raise self._end from error
                 if end is not None and time.monotonic() >= end:
                     raise TimeoutExceeded(f"no whole message within {seconds} s") from error
-                continue
-            if count >= 0:
-                self._take(count)
         return messages.popleft()
 
-    def _take(self, count: int) -> None:
+    def _receive(self) -> None:
         try:
-            if count:
-                self._messages += self._decoder.feed(self._buffer[:count])
-            else:
+            received = receive(self.sock, self._decoder)
+            if received is None:
                 self._end = PeerClosed("the peer has ended the connection", clean=True)
-                self._messages += self._decoder.feed_eof()
+                received = self._decoder.feed_eof()
+            self._messages += received
         except FramingError as error:
             self._messages += error.completed
             self._end = error
@@ -156,7 +152,7 @@ class MessageSocket:
         """Say that no more will be sent; what the peer still sends can be received."""
         if isinstance(self.sock, ssl.SSLSocket):
             while self.sock.pending():  # decrypted already: the goodbye would drop it
-                self._take(read(self.sock, self._buffer))
+                self._receive()
             say_goodbye(self.sock)
         else:
             end_output(self.sock)
@@ -183,9 +179,15 @@ class MessageSocket:
         self.close()
 
 
+_LEAST = 0.001  # seconds: a look at what is there
+
+
 def _is_timeout(error: OSError) -> bool:
-    """Whether our own time-out is meant; with a number it is the network's, and the connection is lost."""
-    return isinstance(error, TimeoutError) and error.errno is None
+    """Whether our own time-out is meant; with a number it is the network's, and the connection is lost.
+
+    A thread that sends may end the other's wait early, which then finds nothing there.
+    """
+    return isinstance(error, BlockingIOError) or (isinstance(error, TimeoutError) and error.errno is None)
 
 
 class FixedLengthSocket:

@@ -4,7 +4,7 @@ Contract of every decoder, kept by the property tests:
 - The messages do not depend on how the stream was cut into ``feed`` calls.
 - ``feed`` returns every message that is complete, at once; a caller answers them with one write. That, more than
   any event loop, is what makes a pipelined protocol fast.
-- Worst case O(n) for n bytes in any slicing: bytes of an unfinished message are either few (at most ``_SMALL``,
+- Worst case O(n) for n bytes in any slicing: bytes of an unfinished message are either few (at most 4 KiB,
   re-joined on each feed) or gathered in room that grows in amortised constant time. A delimiter is never
   searched for twice in the same bytes.
 - A size limit is checked on the claim, before the body is kept; nothing is ever allocated for bytes not yet here.
@@ -13,20 +13,17 @@ Contract of every decoder, kept by the property tests:
 
 from __future__ import annotations
 
+import copy
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from io import BytesIO
-from typing import Literal, NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias
 
-from cb_sockets.errors import FramingError, IncompleteMessage, InvalidMessage, MessageTooLarge
+from cb_sockets.errors import FramingError, IncompleteMessage, MessageTooLarge
 
-__all__ = ["Buffer", "Decoder", "DelimitedDecoder", "EOFDecoder", "FixedDecoder", "LengthDecoder", "RawDecoder"]
+__all__ = ["Buffer", "Decoder", "DelimitedDecoder", "EOFDecoder", "FixedDecoder", "RawDecoder"]
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """Bytes-like, one byte an item."""
-
-_SMALL = 4096
 
 
 class Decoder(ABC):
@@ -49,6 +46,17 @@ class Decoder(ABC):
         Raises `FramingError` (its ``completed`` holds the messages before the fault), and again on every later call.
         """
 
+    def room(self) -> memoryview | None:
+        """Where the next bytes of a large message belong, for a reader that can put them there; None for all others.
+
+        Release it, and then call `filled`.
+        """
+        return None
+
+    def filled(self, count: int) -> list[bytes]:
+        """As `feed`, for `count` bytes that were read into `room`. Raises ValueError where there is none."""
+        raise ValueError(f"{count} bytes cannot be in the room of a message: there is no large one")
+
     def feed_eof(self) -> list[bytes]:
         """The stream has ended. Raises `IncompleteMessage` where that is inside a message."""
         if self._error is not None:
@@ -63,10 +71,8 @@ class Decoder(ABC):
         return b"", None
 
     def _fail(self, error: FramingError, completed: list[bytes]) -> NoReturn:
+        self._error = copy.copy(error)  # what is raised again later does not hand the same messages out twice
         error.completed = completed
-        # What is raised again later must not hand the same messages out twice.
-        self._error = type(error).__new__(type(error), *error.args)
-        self._error.__dict__.update(error.__dict__, completed=[])
         raise error
 
 
@@ -206,210 +212,3 @@ class FixedDecoder(Decoder):
 
     def _unfinished(self) -> tuple[bytes, int | None]:
         return bytes(self._held), self._size
-
-
-class _Body:
-    """A large body that is being gathered where it stays: `value` hands out the very bytes object that was filled.
-
-    Room is made for at most four times what has come, so that a claim alone costs nothing, and a body is moved to
-    larger room a few times only.
-    """
-
-    __slots__ = ("_bytes", "_room", "have", "size")
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.have = 0
-        self._room = 0
-        self._bytes = BytesIO()
-
-    def add(self, data: Buffer) -> None:
-        """Take the next bytes, of which there are no more than the body misses."""
-        have = self.have
-        self.have = end = have + len(data)
-        if end > self._room:
-            self._room = min(self.size, 4 * end)
-            self._bytes.seek(self._room - 1)
-            self._bytes.write(b"\0")
-        with self._bytes.getbuffer() as room:
-            room[have:end] = data
-
-    def value(self) -> bytes:
-        """What has come. Not copied where that is all."""
-        self._bytes.truncate(self.have)
-        return self._bytes.getvalue()
-
-
-class LengthDecoder(Decoder):
-    """Messages led by their length.
-
-    State between feeds: nothing; or ``_rest``, the beginning of a frame whose length is not there yet; or a frame
-    that misses ``_missing`` bytes, its beginning in ``_rest`` where it is small, its body so far in ``_big`` else.
-    """
-
-    __slots__ = ("_adjust", "_big", "_limit", "_missing", "_order", "_read", "_rest", "_width")
-
-    def __init__(self, width: int, byteorder: Literal["big", "little"], adjust: int, limit: int) -> None:
-        super().__init__()
-        self._width = width
-        self._order: Literal["big", "little"] = byteorder
-        self._adjust = adjust
-        self._limit = min(limit, _NEGATIVE - 1)
-        self._read = _READERS[width, byteorder] if adjust == 0 else _adjusted(_READERS[width, byteorder], adjust)
-        self._rest = b""
-        self._big: _Body | None = None
-        self._missing = 0
-
-    @property
-    def buffered(self) -> int:
-        return len(self._rest) if self._big is None else self._big.have + self._width
-
-    def feed(self, data: Buffer) -> list[bytes]:
-        if self._error is not None:
-            raise self._error
-        missing = start = self._missing
-        size = len(data)
-        if missing > size:
-            self._gather(data)
-            return []
-        messages: list[bytes] = []
-        if missing:  # join just this message, not all that follows
-            messages.append(self._complete(data[:missing]))
-        if type(data) is not bytes:
-            start = self._large_frames(memoryview(data), start, messages)
-            if start == size and self._missing > 0:
-                return messages
-            data = bytes(data[start:])
-            start = 0
-        if not missing and self._rest:
-            data = self._rest + data
-        size = len(data)
-        if size - start > _SMALL:
-            start = self._equal_run(data, start, messages)
-        read, width, limit = self._read, self._width, self._limit
-        body = start + width
-        append = messages.append
-        while body <= size:
-            length = read(data, start)[0]
-            if length > limit:
-                self._refuse(length, messages)
-            start = body + length
-            if start > size:
-                self._missing = start - size
-                if length > _SMALL:
-                    self._hold_large(data, body, length)
-                else:
-                    self._rest = data[body - width :]
-                return messages
-            append(data[body:start])
-            body = start + width
-        self._missing = 0
-        self._rest = data[start:]
-        return messages
-
-    def _large_frames(self, view: memoryview, start: int, messages: list[bytes]) -> int:
-        """Take the leading frames that are large, each copied once; the small ones are cut from bytes, not a view."""
-        read, width, size = self._read, self._width, len(view)
-        if self._rest and not self._missing:
-            return start  # a header that began in an earlier read
-        self._missing = 0
-        while size - start >= width:
-            length = read(view, start)[0]
-            if length < _SMALL:
-                break
-            if length > self._limit:
-                self._refuse(length, messages)
-            body = start + width
-            start = body + length
-            if start > size:
-                self._missing = start - size
-                self._hold_large(view, body, length)
-                return size
-            messages.append(bytes(view[body:start]))
-        return start
-
-    def _hold_large(self, data: Buffer, body: int, length: int) -> None:
-        self._rest = b""
-        self._big = _Body(length)
-        self._big.add(memoryview(data)[body:])
-
-    def _gather(self, data: Buffer) -> None:
-        if self._big is None:
-            self._rest += data
-        else:
-            self._big.add(data)
-        self._missing -= len(data)
-
-    def _complete(self, data: Buffer) -> bytes:
-        if self._big is None:
-            return self._rest[self._width :] + data
-        self._big.add(data)
-        message = self._big.value()
-        self._big = None
-        return message
-
-    def _equal_run(self, data: bytes, start: int, messages: list[bytes]) -> int:
-        """Take the frames from `start` on that have the size of the first, all at once; return where they end.
-
-        Small frames of one size, one behind the other, are the usual shape of a pipeline. Three equal headers make
-        the guess, which is then checked for all; a wrong guess costs a few comparisons a read.
-        """
-        width = self._width
-        length = self._read(data, start)[0]
-        stride = width + length
-        header = data[start : start + width]
-        count = (len(data) - start) // stride if 0 < length < 1024 and length <= self._limit else 0
-        if count < 8 or header != data[start + stride : start + stride + width]:
-            return start
-        end = start + count * stride
-        for offset in range(width):
-            if data[start + offset : end : stride] != header[offset : offset + 1] * count:
-                return start
-        frames = struct.iter_unpack(f"{width}x{length}s", memoryview(data)[start:end])
-        messages += [message for (message,) in frames]
-        return end
-
-    def _refuse(self, length: int, messages: list[bytes]) -> NoReturn:
-        if length == _NEGATIVE:
-            self._fail(InvalidMessage(f"the length field is too small for adjust={self._adjust}"), messages)
-        self._fail(MessageTooLarge(length, self._limit), messages)
-
-    def _unfinished(self) -> tuple[bytes, int | None]:
-        width = self._width
-        if self._big is not None:
-            size = self._big.size
-            return (size - self._adjust).to_bytes(width, self._order) + self._big.value(), width + size
-        return self._rest, len(self._rest) + self._missing if self._missing else None
-
-
-_Reader: TypeAlias = Callable[[Buffer, int], tuple[int, ...]]
-
-_NEGATIVE = 2**65
-"""Read where an adjusted length is negative: above every limit, so that the decoding loop has one comparison."""
-
-
-def _adjusted(read: _Reader, adjust: int) -> _Reader:
-    def read_adjusted(data: Buffer, start: int) -> tuple[int, ...]:
-        length = read(data, start)[0] + adjust
-        return (length if length >= 0 else _NEGATIVE,)
-
-    return read_adjusted
-
-
-def _slow_reader(width: int, byteorder: Literal["big", "little"]) -> _Reader:
-    def read(data: Buffer, start: int) -> tuple[int, ...]:
-        return (int.from_bytes(data[start : start + width], byteorder),)
-
-    return read
-
-
-def _readers() -> dict[tuple[int, str], _Reader]:
-    readers: dict[tuple[int, str], _Reader] = {}
-    for width in range(1, 9):
-        code = {1: "B", 2: "H", 4: "I", 8: "Q"}.get(width)
-        readers[width, "big"] = struct.Struct(f">{code}").unpack_from if code else _slow_reader(width, "big")
-        readers[width, "little"] = struct.Struct(f"<{code}").unpack_from if code else _slow_reader(width, "little")
-    return readers
-
-
-_READERS = _readers()

@@ -15,8 +15,16 @@ __all__ = [
 ]
 
 
+def _restore(kind: type[SocketsError], args: tuple[object, ...]) -> SocketsError:
+    """For pickle and copy: most errors are not made of their text."""
+    return kind.__new__(kind, *args)
+
+
 class SocketsError(Exception):
     """Any error of this package."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restore, (type(self), self.args), self.__dict__
 
 
 class AddressError(SocketsError, ValueError):

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from cb_sockets.decoders import Buffer, Decoder, DelimitedDecoder, EOFDecoder, FixedDecoder, LengthDecoder, RawDecoder
+from cb_sockets.decoders import Buffer, Decoder, DelimitedDecoder, EOFDecoder, FixedDecoder, RawDecoder
 from cb_sockets.errors import InvalidMessage, MessageTooLarge
+from cb_sockets.length import LengthDecoder
 
 __all__ = [
     "MAX_SIZE",
@@ -157,6 +158,12 @@ class LengthPrefixed(Framing):
 
     def decoder(self) -> Decoder:
         return LengthDecoder(self.width, self.byteorder, self.adjust, self.max_size)
+
+    def encode(self, message: Buffer) -> bytes:
+        size = len(message)
+        if not self.adjust <= size <= self._cap:
+            self.parts((message,))  # raises
+        return self._pack(size - self.adjust) + message
 
     def parts(self, messages: Sequence[Buffer]) -> list[Buffer]:
         pack, cap, adjust = self._pack, self._cap, self.adjust

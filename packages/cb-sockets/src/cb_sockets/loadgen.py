@@ -17,7 +17,7 @@ from cb_sockets.errors import FramingError, PeerClosed, TimeoutExceeded
 from cb_sockets.framing import Framing
 from cb_sockets.net import Address, describe, open_connection
 from cb_sockets.poller import READ, WRITE, Poller, new_poller
-from cb_sockets.transport import Outgoing, read
+from cb_sockets.transport import Outgoing, receive, receive_records
 
 __all__ = ["Result", "run_load"]
 
@@ -74,7 +74,6 @@ def run_load(
     one = framing.encode(message)
     poller = new_poller()
     loads: dict[int, _Load] = {}
-    buffer = memoryview(bytearray(256 * 1024))
     latencies: list[float] = []
     try:
         for _ in range(connections):
@@ -97,7 +96,7 @@ def run_load(
                     _write(poller, load)
                 if not mask & ~WRITE:
                     continue
-                replies = _receive(load, buffer, address)
+                replies = _receive(load, address)
                 now = time.perf_counter()
                 for reply in replies:
                     if reply != message:
@@ -139,17 +138,19 @@ def _at(ordered: list[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))] * 1e6
 
 
-def _receive(load: _Load, buffer: memoryview, address: Address) -> list[bytes]:
+def _receive(load: _Load, address: Address) -> list[bytes]:
+    read = receive_records if isinstance(load.sock, ssl.SSLSocket) else receive
     try:
-        count = read(load.sock, buffer)
-    except OSError as error:
-        raise PeerClosed(f"{address}: connection lost: {describe(error)}", clean=False) from error
-    if count == 0:
-        raise PeerClosed(f"{address}: the server closed a connection under load", clean=False)
-    try:
-        return load.decoder.feed(buffer[:count]) if count > 0 else []
+        replies = read(load.sock, load.decoder)
+    except BlockingIOError:
+        return []
     except FramingError as error:
         raise FramingError(f"{address}: {error} (does the server use the same framing?)") from error
+    except OSError as error:
+        raise PeerClosed(f"{address}: connection lost: {describe(error)}", clean=False) from error
+    if replies is None:
+        raise PeerClosed(f"{address}: the server closed a connection under load", clean=False)
+    return replies
 
 
 def _write(poller: Poller, load: _Load) -> None:

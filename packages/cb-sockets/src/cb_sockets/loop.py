@@ -14,21 +14,28 @@ import ssl
 from collections.abc import Callable
 
 from cb_sockets import proxy
-from cb_sockets.decoders import Decoder
+from cb_sockets.decoders import Buffer, Decoder
 from cb_sockets.errors import FramingError
 from cb_sockets.framing import Framing
-from cb_sockets.handlers import Handler, HandlerFailed, Limits, Process, bind, per_connection
+from cb_sockets.handlers import Handler, HandlerFailed, Limits, Process, batch, bind, echo, per_connection
 from cb_sockets.net import Address
 from cb_sockets.poller import READ, WRITE
 from cb_sockets.server import Server, Wait
-from cb_sockets.transport import Outgoing, end_output, frame_parts, read, reset, wrap_accepted
+from cb_sockets.transport import (
+    BIG,
+    Outgoing,
+    end_output,
+    frame_parts,
+    receive,
+    receive_records,
+    reset,
+    wrap_accepted,
+)
 
 __all__ = ["SelectorServer"]
 
 log: logging.Logger = logging.getLogger("cb_sockets")
 
-_READ_SIZE = 256 * 1024
-_SMALL_READ = 32 * 1024
 _POLL_MOST = 1000  # epoll tells of 1023 sockets at once
 
 
@@ -60,6 +67,13 @@ class _Connection:
         return "message" if self.process is None or self.decoder.buffered else "idle"
 
 
+def _single(handler: Handler | per_connection[Handler]) -> Callable[[bytes], bytes | None] | None:
+    """What a single message is answered with; None where that is not a function of the message."""
+    if handler is echo:
+        return bytes
+    return None if isinstance(handler, (per_connection, batch)) else handler
+
+
 class SelectorServer(Server[_Connection]):
     """A server for many connections in one thread, over epoll (kqueue, select). See `Server` for the arguments.
 
@@ -87,11 +101,12 @@ class SelectorServer(Server[_Connection]):
         super().__init__(
             address, framing, handler, limits=limits, tls=tls, proxy_protocol=proxy_protocol, reuse_port=reuse_port
         )
-        self._buffer = memoryview(bytearray(_READ_SIZE))
-        self._read = socket.socket.recv_into if tls is None else read
+        self._receive = receive if tls is None else receive_records
+        self._scrap = bytearray(64 * 1024)
         # Made once, so that a connection holds references instead of closures and bound methods of its own.
         self._shared = None if isinstance(handler, per_connection) else bind(handler)
         self._on_readable = self._readable
+        self._one = _single(handler) if tls is None else None
         self._on_handshake = self._handshake
         self._on_proxy = self._read_proxy
         self._on_discard = self._discard
@@ -187,30 +202,51 @@ class SelectorServer(Server[_Connection]):
             connection.step(connection)
 
     def _readable(self, connection: _Connection) -> None:
+        decoder = connection.decoder
         try:
-            count = self._read(connection.sock, self._buffer)
+            messages = self._receive(connection.sock, decoder)
         except BlockingIOError:
+            return
+        except FramingError as error:
+            self._refuse(connection, error)
             return
         except OSError:
             self._drop(connection)
             return
-        if count <= 0:
-            if count == 0:
-                self._peer_ended(connection)
-            return
-        data = self._buffer[:count]
-        try:
-            messages = connection.decoder.feed(data.tobytes() if count <= _SMALL_READ else data)
-        except FramingError as error:
-            self._refuse(connection, error)
-            return
-        if messages:
+        if messages is None:
+            self._peer_ended(connection)
+        elif messages:
             connection.since = self._now
-            connection.partial = connection.fresh = False
-            self._answer(connection, messages)
+            connection.fresh = False
+            connection.partial = decoder.buffered > 0
+            if len(messages) == 1 and self._one is not None and connection.out is None:
+                self._answer_one(connection, self._one, messages[0])
+            else:
+                self._answer(connection, messages)
         elif not connection.partial:
             connection.since = self._now
             connection.partial = True
+
+    def _answer_one(self, connection: _Connection, handler: Callable[[bytes], bytes | None], message: bytes) -> None:
+        """`_answer` for the usual case, one message and a small reply, without its lists and calls."""
+        try:
+            reply = handler(message)
+        except Exception as error:  # the handler's, whatever it is
+            log.error("%s: handler failed, connection closed", self.address, exc_info=error)
+            self._close_soon(connection)
+            return
+        if reply is None:
+            return
+        try:
+            if len(reply) < BIG:
+                self._write(connection, self._framing.encode(reply))
+            else:
+                self._send(connection, [reply])
+        except (FramingError, TypeError) as error:
+            log.error("%s: reply cannot be framed, connection closed: %s", self.address, error)
+            self._close_soon(connection)
+        except OSError:
+            self._drop(connection)
 
     def _answer(self, connection: _Connection, messages: list[bytes]) -> None:
         assert connection.process is not None
@@ -239,16 +275,19 @@ class SelectorServer(Server[_Connection]):
             self._watch_out(connection, connection.out)
             return
         if len(parts) == 1 and self._tls is None:
-            data = parts[0]
-            try:
-                sent = connection.sock.send(data)
-            except BlockingIOError:
-                sent = 0
-            if sent == len(data):
-                return
-            parts = [memoryview(data)[sent:]]
-        connection.out = Outgoing(parts)
-        self._flush(connection)
+            self._write(connection, parts[0])
+        else:
+            connection.out = Outgoing(parts)
+            self._flush(connection)
+
+    def _write(self, connection: _Connection, data: Buffer) -> None:
+        try:
+            sent = connection.sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            connection.out = Outgoing([memoryview(data)[sent:]])
+            self._flush(connection)
 
     def _flush(self, connection: _Connection) -> None:
         out = connection.out
@@ -325,7 +364,7 @@ class SelectorServer(Server[_Connection]):
 
     def _discard(self, connection: _Connection) -> None:
         try:
-            if socket.socket.recv_into(connection.sock, self._buffer):  # TLS or not: nobody reads it
+            if socket.socket.recv_into(connection.sock, self._scrap):  # TLS or not: nobody reads it
                 return
         except BlockingIOError:
             return

@@ -147,7 +147,7 @@ class Listener:
 
 
 def listen(address: Address, *, backlog: int = 4096, reuse_port: bool = False, tls: bool = False) -> Listener:
-    """Listen. Port 0 takes a free one; an empty host means every interface.
+    """Listen. Port 0 takes a free one; an empty host means every IPv4 interface, ``[::]`` IPv6 too.
 
     A Unix socket file that nobody answers on any more is replaced; one that is in use is not. `backlog` is the
     queue of connections not accepted yet, cut down by the system's own limit; it limits nothing else.

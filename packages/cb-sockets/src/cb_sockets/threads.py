@@ -21,13 +21,13 @@ from cb_sockets.decoders import Decoder
 from cb_sockets.errors import FramingError, IncompleteMessage
 from cb_sockets.handlers import HandlerFailed, Process, bind, per_connection
 from cb_sockets.server import LINGER, Server, Wait
-from cb_sockets.transport import Outgoing, end_output, frame_parts, read, reset, wrap_accepted
+from cb_sockets.transport import Outgoing, end_output, frame_parts, receive, reset, wrap_accepted
 
 __all__ = ["ThreadServer"]
 
 log: logging.Logger = logging.getLogger("cb_sockets")
 
-_READ_SIZE = _WRITE_SIZE = 256 * 1024
+_WRITE_SIZE = 256 * 1024
 
 
 class _Connection:
@@ -98,18 +98,20 @@ class ThreadServer(Server[_Connection]):
         process = bind(handler.make(self._peer(connection, told)) if isinstance(handler, per_connection) else handler)
         decoder = connection.decoder
         sock = connection.sock
-        buffer = memoryview(bytearray(_READ_SIZE))
         connection.wait = "idle"
         connection.opened = True
         while True:
             if connection.wait == "idle" and self._over(connection):
                 return
-            count = read(sock, buffer)
-            if not count and connection.ended:  # no end of the peer's: what it may seem to complete is cut short
-                return
             failure: FramingError | None = None
+            over = False
             try:
-                messages = decoder.feed(buffer[:count]) if count else decoder.feed_eof()
+                messages = receive(sock, decoder)
+                if messages is None:
+                    if connection.ended:  # no end of the peer's: what it may seem to complete is cut short
+                        return
+                    over = True
+                    messages = decoder.feed_eof()
             except FramingError as error:
                 messages, failure = error.completed, error
             if messages:
@@ -121,7 +123,7 @@ class ThreadServer(Server[_Connection]):
                 connection.wait = "message" if decoder.buffered else "idle"
             if failure is not None:
                 raise failure
-            if not count:
+            if over:
                 return
 
     def _answer(self, connection: _Connection, messages: list[bytes], process: Process) -> bool:

@@ -1,7 +1,7 @@
 """One read or write on a socket, plain or TLS, with the same answer for both.
 
-A read returns the number of bytes put into the buffer, 0 at the end of the stream, -1 where nothing is there yet.
-A write returns the number of bytes taken, 0 where none can be. Anything else is an OSError.
+A read returns the messages that it completes, None at the end of the stream, and raises BlockingIOError where nothing
+is there yet. A write returns the number of bytes taken, 0 where none can be. Anything else is an OSError.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from cb_sockets.decoders import Buffer
+from cb_sockets.decoders import Buffer, Decoder
 
 __all__ = [
     "BIG",
@@ -22,7 +22,8 @@ __all__ = [
     "end_output",
     "frame_parts",
     "keep_large_blocks",
-    "read",
+    "receive",
+    "receive_records",
     "reset",
     "say_goodbye",
     "wrap_accepted",
@@ -31,8 +32,10 @@ __all__ = [
 BIG = 8192
 """From this size on, a body is handed to the kernel where it lies instead of being joined with its neighbours."""
 
-_IOV_MAX = 512
+_READ_SIZE = 128 * 1024  # a 64 KiB message and its header are one read, not two
 _RECORD = 16384  # the largest piece in which TLS hands out data
+_MOST_RECORDS = 16  # at once, so that one busy peer does not hold up the others
+_IOV_MAX = 512
 
 
 def wrap_accepted(context: ssl.SSLContext, sock: socket.socket) -> ssl.SSLSocket:
@@ -41,35 +44,48 @@ def wrap_accepted(context: ssl.SSLContext, sock: socket.socket) -> ssl.SSLSocket
     return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False)
 
 
-def read(sock: socket.socket, view: memoryview) -> int:
-    """Read what is there. TLS: record after record, until nothing is left or `view` has no room for one more.
+def receive(sock: socket.socket, decoder: Decoder) -> list[bytes] | None:
+    """Read once; the body of a large message goes straight to where it belongs. May raise FramingError."""
+    room = decoder.room()
+    try:
+        if room is None:
+            data = sock.recv(_READ_SIZE)
+            return decoder.feed(data) if data else None
+        with room:
+            count = sock.recv_into(room)
+    except ssl.SSLZeroReturnError:  # the end as TLS tells it once our side has ended too
+        return None
+    return decoder.filled(count) if count else None
+
+
+def receive_records(sock: socket.socket, decoder: Decoder) -> list[bytes] | None:
+    """As `receive`, for TLS behind a poller: record after record, until the socket has no more.
 
     A record is never left half read: no poller would tell of its rest.
     """
-    if not isinstance(sock, ssl.SSLSocket):
-        try:
-            return sock.recv_into(view)
-        except BlockingIOError:
-            return -1
-    got = count = 0
+    assert isinstance(sock, ssl.SSLSocket)
+    records: list[bytes] = []
+    ended = False
     try:
-        while not got or len(view) - got >= _RECORD:
-            try:
-                count = sock.recv_into(view[got:])
-            except ssl.SSLZeroReturnError:  # the end as TLS tells it once our side has ended too
-                count = 0
-            got += count
-            if not count or (sock.gettimeout() != 0 and not sock.pending()):
-                break
-        if got and not count:
-            # The end was read together with the last bytes: no poller would tell of it any more either.
-            socket.socket.shutdown(sock, socket.SHUT_RD)
+        while len(records) < _MOST_RECORDS and not ended:
+            record = sock.recv(_RECORD)
+            if record:
+                records.append(record)
+            else:
+                ended = True
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        return got or -1
+        if not records:
+            raise BlockingIOError from None
+        return decoder.feed(b"".join(records))
     except OSError:
-        if not got:
+        if not records:
             raise
-    return got
+        return decoder.feed(b"".join(records))
+    if not records:
+        return None
+    if ended:  # the end was read together with the last bytes: no poller would tell of it any more either
+        socket.socket.shutdown(sock, socket.SHUT_RD)
+    return decoder.feed(b"".join(records))
 
 
 def keep_large_blocks() -> None:
