@@ -378,8 +378,10 @@ def serving() -> Iterator[Callable[..., Serving]]:
             return made
 
         def end(made: Serving) -> None:
-            if made.process.poll() is None:
-                made.stop()
+            while made.process.poll() is None:  # the second signal ends it without its grace
+                made.process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    made.process.wait(0.1)
             for stream in (made.process.stdout, made.process.stderr):
                 if stream is not None:
                     stream.close()

@@ -310,6 +310,16 @@ def test_recv_timeout_keeps_what_came(pair: tuple[MessageSocket, socket.socket])
     assert client.recv() == b"slowly"
 
 
+def test_recv_without_waiting(pair: tuple[MessageSocket, socket.socket]) -> None:
+    """With a timeout of 0 a message that is here is received; one that is not is a TimeoutExceeded."""
+    client, theirs = pair
+    with pytest.raises(TimeoutExceeded):
+        client.recv(timeout=0)
+    theirs.sendall(FRAMING.encode(b"one") + FRAMING.encode(b"two"))
+    assert client.recv(timeout=0) == b"one"
+    assert client.recv(timeout=0) == b"two"
+
+
 def test_recv_timeout_is_for_the_message(pair: tuple[MessageSocket, socket.socket]) -> None:
     """A peer that sends a byte now and then does not prolong the timeout."""
     client, theirs = pair

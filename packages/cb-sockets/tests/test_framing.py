@@ -7,6 +7,7 @@ import tracemalloc
 
 import pytest
 from cb_sockets import (
+    ConnectFailed,
     Delimited,
     Fixed,
     Framing,
@@ -15,6 +16,7 @@ from cb_sockets import (
     InvalidMessage,
     LengthPrefixed,
     MessageTooLarge,
+    PeerClosed,
     Raw,
     UntilEOF,
     parse_framing,
@@ -345,6 +347,27 @@ def test_equal_frames_guess_is_checked() -> None:
         assert framing.decoder().feed(framing.encode_many(messages)) == messages
     tricky = [b"x" * 60] * 100 + [framing.encode(b"x" * 60) * 2] * 50  # bodies that contain headers
     assert framing.decoder().feed(framing.encode_many(tricky)) == tricky
+
+
+@pytest.mark.parametrize("framing", ALL, ids=repr)
+def test_room_is_for_large_messages_only(framing: Framing) -> None:
+    """Between messages, and for a claim of which nothing has come, there is no room to read into, and none is taken."""
+    decoder = framing.decoder()
+    assert decoder.room() is None
+    with pytest.raises(ValueError, match="no large one"):
+        decoder.filled(3)
+    claim = LengthPrefixed().decoder()
+    assert claim.feed((2**24).to_bytes(4, "big")) == []
+    assert claim.room() is None
+
+
+def test_errors_travel_between_processes() -> None:
+    """Every error comes back from pickle as it went, with what it knows: worker processes hand them on."""
+    refused = MessageTooLarge(9, 5)
+    refused.completed = [b"before"]
+    for error in (refused, IncompleteMessage(b"ab", 5), ConnectFailed("no"), PeerClosed("gone", clean=True)):
+        copy = pickle.loads(pickle.dumps(error))
+        assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
 
 
 def test_a_framing_of_ones_own() -> None:

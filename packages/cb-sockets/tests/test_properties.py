@@ -78,6 +78,33 @@ def test_any_slicing(conversation: tuple[Framing, list[bytes]], data: st.DataObj
     assert decode(framing, cut(stream, places, kinds)) == messages
 
 
+@given(st.lists(st.integers(0, 30_000), max_size=6), st.data())
+@settings(max_examples=200, deadline=None)
+def test_read_into_its_room(sizes: list[int], data: st.DataObject) -> None:
+    """A reader that puts a large body's bytes where the decoder says gets the same messages, in any slicing."""
+    framing = LengthPrefixed()
+    messages = [random.Random(size).randbytes(size) for size in sizes]
+    stream = rest = framing.encode_many(messages)
+    decoder = framing.decoder()
+    received: list[bytes] = []
+    places = iter(data.draw(st.lists(st.integers(1, 9000), max_size=20)))
+    while rest:
+        count = next(places, len(rest))
+        room = decoder.room()
+        if room is None:
+            received += decoder.feed(rest[:count])
+        else:
+            with room:
+                count = min(count, len(room), len(rest))
+                room[:count] = rest[:count]
+            received += decoder.filled(count)
+        rest = rest[count:]
+        held = len(stream) - len(rest) - len(framing.encode_many(received))
+        assert decoder.buffered == held
+    assert received == messages
+    assert decoder.feed_eof() == []
+
+
 @given(st.binary(max_size=300), st.data())
 @settings(max_examples=100, deadline=None)
 def test_any_slicing_of_one_message(body: bytes, data: st.DataObject) -> None:

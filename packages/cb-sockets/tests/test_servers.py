@@ -233,6 +233,21 @@ def test_message_timeout(serve: Serve, dial: Dial, until_eof: UntilEnd, stream: 
     assert got == (stream[:5] if len(stream) > 8 else b"")
 
 
+@pytest.mark.parametrize("kind", ["selector", "thread"])
+def test_the_time_of_a_message_begins_with_its_first_byte(start: Any, dial: Dial, eventually: Any, kind: str) -> None:
+    """White-box: a message's time runs from its first byte, also where that came together with the message before."""
+    server = start(kind, FRAMING, echo)
+    sock = dial(server.address)
+    sock.sendall(FRAMING.encode(b"x") + b"\0\0\0\x05a")
+    assert sock.recv(100) == FRAMING.encode(b"x")
+    (connection,) = server._connections.values()
+    eventually(lambda: connection.waits_for() == "message")
+    since = connection.since
+    sock.sendall(b"b")
+    eventually(lambda: connection.decoder.buffered == 6)
+    assert connection.since == since
+
+
 def test_slowloris(serve: Serve, dial: Dial) -> None:
     """A peer that sends a byte now and then is cut off all the same: the time is for the message, not for a read."""
     server = serve(FRAMING, echo, limits=Limits(message_timeout=0.2, idle_timeout=None))

@@ -123,7 +123,7 @@ class _ServerConnection(asyncio.Protocol):
             log.info("%s: %s: %s", self.server.address, self.told or "peer", failure)
             self.ending = True
         if messages:
-            self.since, self.partial, self.fresh = now, False, False
+            self.since, self.partial, self.fresh = now, self.decoder.buffered > 0, False
             if self.process is not None:
                 self.answer(self.process, messages)
             else:

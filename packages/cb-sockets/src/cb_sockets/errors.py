@@ -17,7 +17,9 @@ __all__ = [
 
 def _restore(kind: type[SocketsError], args: tuple[object, ...]) -> SocketsError:
     """For pickle and copy: most errors are not made of their text."""
-    return kind.__new__(kind, *args)
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class SocketsError(Exception):
