@@ -181,7 +181,8 @@ def pytest(session: nox.Session, package: Package, *arguments: str, **options: A
     session.chdir(package.path)
     chosen = any((package.path / argument.partition("::")[0]).exists() for argument in session.posargs)
     everything = () if chosen else ("tests", "README.md", "--pyargs", package.module)
-    session.run(*arguments, "pytest", *everything, *session.posargs, **options)
+    # As many at once as there are cores: tests of servers wait more than they compute. `-- -n0 --pdb` has them in line.
+    session.run(*arguments, "pytest", "--numprocesses=auto", *everything, *session.posargs, **options)
 
 
 # The sessions ------------------------------------------------------------------------------------
@@ -214,11 +215,11 @@ def faults(session: nox.Session, package: Package) -> None:
 def coverage(session: nox.Session, package: Package) -> None:
     """Put the coverage of all Pythons together and fail below the package's gate."""
     folder = ROOT / "build" / "coverage" / package.name
-    measured = sorted(str(path) for path in folder.glob("*/*"))
+    measured = sorted({str(path.parent) for path in folder.glob("*/*")})
     if not measured:
         session.error(f"no coverage of {package} measured yet (run: nox -s tests coverage -t {package})")
-    variables = coverage_variables(package, folder / "combined")
-    (folder / "combined").unlink(missing_ok=True)
+    variables = coverage_variables(package, folder / "data")  # it takes files of that name from the folders
+    (folder / "data").unlink(missing_ok=True)
 
     def run(command: str, *arguments: str, **options: Any) -> Any:
         rcfile = f"--rcfile={ROOT / 'pyproject.toml'}"

@@ -151,8 +151,6 @@ class MessageSocket:
     def half_close(self) -> None:
         """Say that no more will be sent; what the peer still sends can be received."""
         if isinstance(self.sock, ssl.SSLSocket):
-            while self.sock.pending():  # decrypted already: the goodbye would drop it
-                self._receive()
             say_goodbye(self.sock)
         else:
             end_output(self.sock)

@@ -17,7 +17,7 @@ from cb_sockets import proxy
 from cb_sockets.decoders import Buffer, Decoder
 from cb_sockets.errors import FramingError
 from cb_sockets.framing import Framing
-from cb_sockets.handlers import Handler, HandlerFailed, Limits, Process, batch, bind, echo, per_connection
+from cb_sockets.handlers import Handler, HandlerFailed, Limits, Process, bind, per_connection
 from cb_sockets.net import Address
 from cb_sockets.poller import READ, WRITE
 from cb_sockets.server import Server, Wait
@@ -67,13 +67,6 @@ class _Connection:
         return "message" if self.process is None or self.decoder.buffered else "idle"
 
 
-def _single(handler: Handler | per_connection[Handler]) -> Callable[[bytes], bytes | None] | None:
-    """What a single message is answered with; None where that is not a function of the message."""
-    if handler is echo:
-        return bytes
-    return None if isinstance(handler, (per_connection, batch)) else handler
-
-
 class SelectorServer(Server[_Connection]):
     """A server for many connections in one thread, over epoll (kqueue, select). See `Server` for the arguments.
 
@@ -106,7 +99,6 @@ class SelectorServer(Server[_Connection]):
         # Made once, so that a connection holds references instead of closures and bound methods of its own.
         self._shared = None if isinstance(handler, per_connection) else bind(handler)
         self._on_readable = self._readable
-        self._one = _single(handler) if tls is None else None
         self._on_handshake = self._handshake
         self._on_proxy = self._read_proxy
         self._on_discard = self._discard
@@ -219,34 +211,10 @@ class SelectorServer(Server[_Connection]):
             connection.since = self._now
             connection.fresh = False
             connection.partial = decoder.buffered > 0
-            if len(messages) == 1 and self._one is not None and connection.out is None:
-                self._answer_one(connection, self._one, messages[0])
-            else:
-                self._answer(connection, messages)
+            self._answer(connection, messages)
         elif not connection.partial:
             connection.since = self._now
             connection.partial = True
-
-    def _answer_one(self, connection: _Connection, handler: Callable[[bytes], bytes | None], message: bytes) -> None:
-        """`_answer` for the usual case, one message and a small reply, without its lists and calls."""
-        try:
-            reply = handler(message)
-        except Exception as error:  # the handler's, whatever it is
-            log.error("%s: handler failed, connection closed", self.address, exc_info=error)
-            self._close_soon(connection)
-            return
-        if reply is None:
-            return
-        try:
-            if len(reply) < BIG:
-                self._write(connection, self._framing.encode(reply))
-            else:
-                self._send(connection, [reply])
-        except (FramingError, TypeError) as error:
-            log.error("%s: reply cannot be framed, connection closed: %s", self.address, error)
-            self._close_soon(connection)
-        except OSError:
-            self._drop(connection)
 
     def _answer(self, connection: _Connection, messages: list[bytes]) -> None:
         assert connection.process is not None
@@ -269,6 +237,9 @@ class SelectorServer(Server[_Connection]):
             self._close_soon(connection)
 
     def _send(self, connection: _Connection, replies: list[bytes]) -> None:
+        if len(replies) == 1 and len(replies[0]) < BIG and connection.out is None and self._tls is None:
+            self._write(connection, self._framing.encode(replies[0]))
+            return
         parts = frame_parts(self._framing.parts(replies), replies)
         if connection.out is not None:
             connection.out.add(parts)
