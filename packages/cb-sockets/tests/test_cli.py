@@ -21,6 +21,7 @@ from cb_sockets import Delimited, LengthPrefixed, Raw, connect
 from cb_sockets.transport import reset
 
 ERROR = b"cb-sockets: "
+linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 
 
 @pytest.fixture
@@ -150,6 +151,7 @@ def test_a_traceback_only_where_it_is_asked_for(command: Callable[..., Any]) -> 
     assert b"Traceback" in done.stderr
 
 
+@linux
 def test_interrupted_is_status_130(silent: str) -> None:
     """Ctrl-C while waiting: one line, no traceback."""
     line = [sys.executable, "-m", "cb_sockets", "send", silent, "--timeout", "60", "x"]
@@ -362,6 +364,7 @@ def test_a_second_signal_ends_at_once(serving: Callable[..., Any], mode: str) ->
         assert server.stop() == 0
 
 
+@linux
 def test_workers_share_a_port_and_end_together(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
     """Two processes answer on one port; SIGTERM to the parent drains both."""
     server = serving("serve", "echo", "--workers", "2")
@@ -378,6 +381,7 @@ def workers_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@linux
 def test_a_dead_worker_is_started_again(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
     """A worker that is killed is replaced, and the parent says so."""
     server = serving("serve", "echo", "--workers", "2")
@@ -406,6 +410,7 @@ def wait_for_workers(pid: int, gone: set[int]) -> tuple[int, int]:
             return found[0], found[1]
 
 
+@linux
 @pytest.mark.parametrize("mode", ["select", "asyncio"])
 def test_workers_end_when_their_parent_is_killed(
     mode: str, serving: Callable[..., Any], eventually: Callable[..., None]

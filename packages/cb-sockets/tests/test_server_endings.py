@@ -15,7 +15,7 @@ from cb_sockets import (
     Limits,
     MessageSocket,
     Peer,
-    aio_server,
+    aio_connection,
     connect,
     echo,
     loop,
@@ -33,7 +33,7 @@ BIG = 8_000_000  # more than the kernel takes for a peer that does not read
 @pytest.fixture
 def short_linger(monkeypatch: pytest.MonkeyPatch) -> None:
     """A peer that does not close after our end is given up sooner than usual."""
-    for module in (server, threads, aio_server):
+    for module in (server, threads, aio_connection):
         monkeypatch.setattr(module, "LINGER", 0.05)
 
 
