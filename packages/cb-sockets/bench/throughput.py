@@ -104,7 +104,7 @@ def run(
         pool = Pool(stack, certificate)
         for cell in cells:
             if cell.tls and certificate is None:
-                say(f"left out: {cell.name} (no certificate: pip install trustme, or install openssl)")
+                say(f"left out: {cell.name} (no certificate: pip install trustme)")
                 continue
             taking_part = [one for one in contenders if one.tls or not cell.tls]
             for number in range(rounds):
