@@ -51,7 +51,7 @@ class Plan:
         return self.all_peers or contender.ours or contender.name in _EXHAUSTION_PEERS
 
 
-DEFAULT = Plan(CELLS, frozenset(SECTIONS), 5, 2, 0.4, 0.2, 5, 1.0, (1000, 5000, 10_000))
+DEFAULT = Plan(CELLS, frozenset(SECTIONS), 9, 2, 0.4, 0.2, 5, 1.0, (1000, 5000, 10_000))
 QUICK = replace(
     DEFAULT,
     cells=CELLS[:4],

@@ -1,6 +1,6 @@
 """cb-sockets and its peers on the same load, side by side, in one run: tables, ratios, and the goals from them.
 
-    python run.py                      the goals' cells, TLS, decoding, growth, memory, descriptors: about 8 minutes
+    python run.py                      the goals' cells, TLS, decoding, growth, memory, descriptors: about 9 minutes
     python run.py --quick              the goals roughly, in a minute
     python run.py --only 64x100 --rounds 9 --peers "asyncio streams,uvloop protocol"
 
