@@ -16,7 +16,7 @@ from typing import Self, cast
 from cb_sockets.aio_server import AsyncHandler, AsyncServer
 from cb_sockets.aio_transport import abort, truncated, write
 from cb_sockets.decoders import Buffer
-from cb_sockets.errors import ConnectFailed, FramingError, PeerClosed, TimeoutExceeded
+from cb_sockets.errors import ConnectFailed, FramingError, PeerClosed, SocketsError, TimeoutExceeded
 from cb_sockets.framing import Framing
 from cb_sockets.handlers import Handler, Limits, per_connection
 from cb_sockets.net import Address, address_of, client_context, listen, unix_name, why_not_connected
@@ -153,7 +153,9 @@ class AsyncMessageSocket(asyncio.Protocol):
             yield message
 
     def half_close(self) -> None:
-        """Say that no more will be sent. asyncio has no half-close over TLS: there it raises NotImplementedError."""
+        """Say that no more will be sent. asyncio has no half-close over TLS: there it raises `SocketsError`."""
+        if not self._transport.can_write_eof():
+            raise SocketsError("asyncio has no half-close over TLS (close the connection, or use cb_sockets.connect)")
         self._transport.write_eof()
 
     async def close(self) -> None:
