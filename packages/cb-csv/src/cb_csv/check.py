@@ -1,0 +1,56 @@
+"""Every fault of a file, where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from cb_csv.dialect import RFC4180, Dialect
+from cb_csv.fault import Fault
+from cb_csv.opening import opened
+from cb_csv.source import Readable
+from cb_csv.sweep import sweep
+
+__all__ = ["check"]
+
+
+def check(
+    src: Readable,
+    dialect: Dialect | None = RFC4180,
+    *,
+    encoding: str | None = None,
+    columns: int | None = None,
+    skip: int = 0,
+    workers: int = 1,
+    progress: Callable[[int], object] | None = None,
+) -> Iterator[Fault]:
+    """Yield every fault of a file, in the order of the text; that all lines end in another way than they should comes first.
+
+    After a fault reading falls back into step within the record where that is possible: one wrong quote is one fault.
+
+    Args:
+        src: A path, ``-`` for stdin, a binary or text stream; .gz, .bz2, .xz, .zst are decompressed.
+        dialect: What the file should be; RFC 4180 by default, None to detect it.
+        encoding: Detected by default.
+        columns: Fields that each record must have; by default as many as the first.
+        skip: Lines before the header to leave out.
+        workers: Processes, for a plain file in UTF-8.
+        progress: Called now and then with the number of bytes read.
+
+    Raises:
+        OSError: The file cannot be read.
+        EncodingUnknown: There is no such encoding.
+
+    Cost: a clean file takes about 8 ms a MB in constant memory; each fault some 0.2 ms more.
+
+    >>> import io
+    >>> for fault in check(io.StringIO('id,size\\r\\n1,5"\\r\\n2\\r\\n')):
+    ...     print(fault.line, fault.column, fault.code)
+    2 4 stray-quote
+    3 2 missing-fields
+    """
+    with opened(src, dialect, encoding, columns=columns, skip=skip) as walker:
+        told = walker.newline_fault if walker.shape else None
+        if told is not None:
+            yield told
+        for piece in sweep(walker, workers=workers, progress=progress):
+            yield from piece.faults
