@@ -28,14 +28,16 @@ def opened(
     """
     with Source(src) as source:
         sample = source.peek()
+        has_header = True
         if dialect is None:
-            from cb_csv.detect import detect_bytes
+            from cb_csv.detecting import detect_bytes
 
             found = detect_bytes(sample, complete=source.all_peeked)
             dialect, skip = found.dialect, found.preamble if skip is None else skip
             encoding = encoding or found.encoding
+            has_header = found.has_header
         if encoding is None:
             named, length = without_bom(sample)
             encoding = named or guess_encoding(sample[length:], complete=source.all_peeked, code_pages=False)[0]
         source.decode_as(encoding)
-        yield Walker(source, dialect, columns=columns, skip=skip or 0)
+        yield Walker(source, dialect, columns=columns, skip=skip or 0, has_header=has_header)

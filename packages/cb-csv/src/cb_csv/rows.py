@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import Literal
 
 from cb_csv.dialect import Dialect, Quoting
@@ -15,7 +15,17 @@ from cb_csv.opening import opened
 from cb_csv.source import Readable
 from cb_csv.walk import Piece, Walker
 
-__all__ = ["Duplicates", "Ragged", "clean_rows", "column_names", "read_cells", "read_dicts", "read_rows"]
+__all__ = [
+    "Duplicates",
+    "Ragged",
+    "clean_rows",
+    "column_names",
+    "read_cells",
+    "read_dicts",
+    "read_rows",
+    "row_batches",
+    "rows_and_lines",
+]
 
 Ragged = Literal["error", "pad", "keep"]
 """Rows of another length than the header: refuse them, fill short ones with "" (and refuse long ones), or take them."""
@@ -100,7 +110,7 @@ def read_dicts(
         if ragged == "keep":
             yield from (_ragged_dict(names, row) for row in rows)
         else:
-            yield from (dict(zip(names, row)) for row in rows)  # noqa: B905 - strict=False takes time, and they are equal
+            yield from map(dict, map(zip, repeat(names), rows))  # of equal lengths, by now
 
 
 def read_cells(
@@ -126,6 +136,18 @@ def read_cells(
                     for number, (value, quoted) in enumerate(zip(record.values, record.quoted, strict=True), 1)
                 ]
                 line += sum(value.count("\n") for value in record.values) + 1
+
+
+def rows_and_lines(walker: Walker) -> Iterator[tuple[int, list[str]]]:
+    """Every row with the line on which it starts. Faults are refused."""
+    for piece in walker:
+        line_break = walker.newline[-1]
+        line = walker.line - piece.data.count(line_break.encode())
+        _refuse(walker, piece, strict=True, ragged="error")
+        for row in clean_rows(walker, piece) if piece.proof else (record.values for record in piece.records):
+            if row != [""] or walker.columns == 1:
+                yield line, row
+            line += 1 + sum([cell.count(line_break) for cell in row if line_break in cell])
 
 
 def _cell(value: str, quoted: bool, quoting: Quoting, where: str, number: int) -> str | float | None:
@@ -165,6 +187,11 @@ def column_names(header: Sequence[str], duplicates: Duplicates, name: str) -> li
 def _ragged_dict(names: Sequence[str], row: Sequence[str]) -> dict[str, str]:
     extra = {f"column {number}": value for number, value in enumerate(row[len(names) :], len(names) + 1)}
     return dict(zip(names, row, strict=False)) | extra
+
+
+def row_batches(walker: Walker) -> Iterator[Iterable[list[str]]]:
+    """The rows, a piece at a time; faults are refused."""
+    return _rows(walker, strict=True, ragged="error")
 
 
 def _rows(walker: Walker, *, strict: bool, ragged: Ragged) -> Iterator[Iterable[list[str]]]:

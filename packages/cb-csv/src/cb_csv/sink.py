@@ -14,7 +14,7 @@ from typing import IO, BinaryIO, cast
 
 from cb_csv.source import compressor
 
-__all__ = ["Sink", "Writable", "sink"]
+__all__ = ["Sink", "Writable", "sink", "sync_folder"]
 
 Writable = str | os.PathLike[str] | IO[bytes] | IO[str]
 """What can be written to: a path, ``-`` for stdout, a binary or a text stream."""
@@ -106,7 +106,7 @@ def sink(dst: Writable, encoding: str = "utf-8", *, durable: bool = True) -> Ite
                 os.fsync(plain.fileno())
         partial.replace(target)
         if durable:
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -134,7 +134,8 @@ def _is_file(stream: IO[str]) -> bool:
         return False
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have a new name in a folder on the disk, too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -72,14 +72,23 @@ class Walker:
         columns: The number of fields that each record must have; None: as many as the first has; 0: any.
         skip: Lines before the first record to leave out.
         piece: Bytes proved at once.
+        has_header: What was detected, for whoever wants to know.
     """
 
     def __init__(
-        self, source: Source, dialect: Dialect, *, columns: int | None = None, skip: int = 0, piece: int = PIECE
+        self,
+        source: Source,
+        dialect: Dialect,
+        *,
+        columns: int | None = None,
+        skip: int = 0,
+        piece: int = PIECE,
+        has_header: bool = True,
     ) -> None:
         self.source: Source = source
         self.dialect: Dialect = dialect
         self.columns: int | None = columns
+        self.has_header: bool = has_header
         self.newline: str = dialect.newline
         """The line end that the first record has."""
         self.newline_fault: Fault | None = None

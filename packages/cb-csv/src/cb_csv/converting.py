@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,12 +17,12 @@ from cb_csv.rewrite import Rewriter, can_rewrite
 from cb_csv.rows import clean_rows
 from cb_csv.scan import Record
 from cb_csv.shape import Proof
-from cb_csv.sink import Sink, Writable, sink
+from cb_csv.sink import Writable, sink
 from cb_csv.source import Readable
 from cb_csv.sweep import sweep
 from cb_csv.walk import Piece, Walker
 
-__all__ = ["Converted", "OnFault", "Report", "convert"]
+__all__ = ["Converted", "OnFault", "Report", "conversion", "convert", "converted"]
 
 _LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # half a character of UTF-16: no bytes to keep it as
 
@@ -95,20 +95,45 @@ def convert(
     with opened(src, source, encoding, columns=columns, skip=skip) as walker:
         walker.shape  # noqa: B018 - reads the first record, before the target is touched
         with sink(dst, to_encoding, durable=durable) as out:
-            work = _Conversion(walker, out, target, on_fault, report, guard_formulas)
+            work = _Conversion(walker, target, on_fault, report, guard=guard_formulas)
             for piece in sweep(walker, workers=workers, emit=work.emit, out=out, progress=progress):
-                work.damaged(piece)
+                out.write(work.damaged(piece))
     return Converted(walker.record - 1, out.written, work.faults)
+
+
+def converted(
+    src: Readable,
+    *,
+    source: Dialect | None = None,
+    target: Dialect = RFC4180,
+    encoding: str | None = None,
+    skip: int | None = None,
+    on_fault: OnFault = "raise",
+    report: Report | None = None,
+    guard_formulas: bool = False,
+) -> Iterator[bytes]:
+    """Yield what `convert` would write, as UTF-8, some 64 KiB at a time. The arguments are those of `convert`."""
+    with opened(src, source, encoding, columns=0 if on_fault == "keep" else None, skip=skip) as walker:
+        yield from conversion(walker, target, on_fault, report, guard_formulas=guard_formulas)
+
+
+def conversion(
+    walker: Walker, target: Dialect, on_fault: OnFault, report: Report | None = None, *, guard_formulas: bool = False
+) -> Iterator[bytes]:
+    """Yield what a walker over an open source finds, as the target has it."""
+    work = _Conversion(walker, target, on_fault, report, guard=guard_formulas)
+    for piece in walker:
+        yield work.emit(piece.data, piece.proof) if piece.proof else work.damaged(piece)
 
 
 class _Conversion:
     """What is done with each piece."""
 
     def __init__(
-        self, walker: Walker, out: Sink, target: Dialect, on_fault: OnFault, report: Report | None, guard: bool
+        self, walker: Walker, target: Dialect, on_fault: OnFault, report: Report | None, *, guard: bool
     ) -> None:
         self.faults = 0
-        self._walker, self._out = walker, out
+        self._walker = walker
         self._on_fault, self._report, self._guard = on_fault, report, guard
         self._formatter = RowFormatter(target)
         self._numeric = target.quoting is Quoting.NONNUMERIC
@@ -126,20 +151,20 @@ class _Conversion:
         text = "".join([self._formatter.record(row, numeric_text=self._numeric) for row in rows])
         return text.encode()
 
-    def damaged(self, piece: Piece) -> None:
-        """Write the records of a damaged piece, or raise its first real fault."""
+    def damaged(self, piece: Piece) -> bytes:
+        """A damaged piece as the target has it; its first real fault is raised if it is to be."""
         for fault in piece.faults:
             if self._on_fault == "raise" and fault.code not in COSMETIC:
                 raise FaultError(fault, self._walker.source.name)
         if self._on_fault == "repair":
             for record in piece.records:
                 repair(record, self._walker.shape.columns, self._walker.dialect.delimiter)
-        self._out.write(self._cells(piece.records))
         self.faults += len(piece.faults)
         if self._report:
             for fault in piece.faults:
                 done = DONE.get(fault.code, "kept") if self._on_fault == "repair" else "kept"
                 self._report(fault, "left out" if fault.code == "blank-line" and self._on_fault != "keep" else done)
+        return self._cells(piece.records)
 
     def _cells(self, records: list[Record]) -> bytes:
         text: list[str] = []

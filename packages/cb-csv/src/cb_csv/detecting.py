@@ -171,6 +171,8 @@ def _dialects(text: str, delimiter: str, newline: str) -> Iterator[Dialect]:
     """The quotes and escapes that the text gives reason to try with this delimiter."""
     plain = Dialect(delimiter, None, newline=newline)
     breaks = newline[-1]
+    if '"' not in text and "'" not in text:
+        plain = replace(plain, quotechar='"')  # they may come later
     yield plain if f"\\{delimiter}" not in text else replace(plain, escapechar="\\")
     for quote in ('"', "'"):
         if quote not in text or quote in delimiter:

@@ -19,11 +19,11 @@ def check(
     *,
     encoding: str | None = None,
     columns: int | None = None,
-    skip: int = 0,
+    skip: int | None = None,
     workers: int = 1,
     progress: Callable[[int], object] | None = None,
 ) -> Iterator[Fault]:
-    """Yield every fault of a file, in the order of the text; that all lines end in another way than they should comes first.
+    """Yield every fault of a file, in the order of the text; a wrong line end throughout is told once, first.
 
     After a fault reading falls back into step within the record where that is possible: one wrong quote is one fault.
 
@@ -32,7 +32,7 @@ def check(
         dialect: What the file should be; RFC 4180 by default, None to detect it.
         encoding: Detected by default.
         columns: Fields that each record must have; by default as many as the first.
-        skip: Lines before the header to leave out.
+        skip: Lines before the header to leave out; detected with the dialect.
         workers: Processes, for a plain file in UTF-8.
         progress: Called now and then with the number of bytes read.
 
