@@ -229,7 +229,11 @@ def enter(
         write_dicts(output, typed, names, dialect)
         click.echo(str(list(read_dicts(output, dialect, encoding="utf-8"))))
         return
-    rows = list(prompt_rows(columns or ask_columns(say=say)))
+    try:
+        columns = columns or ask_columns(say=say)
+    except EOFError as error:
+        raise click.UsageError("the input ended before the number of columns (say it with --columns)") from error
+    rows = list(prompt_rows(columns))
     click.echo(str(rows))
     write_rows(output, rows, dialect)
     click.echo(str(list(read_rows(output, dialect, encoding="utf-8"))))

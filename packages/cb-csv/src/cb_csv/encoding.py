@@ -83,16 +83,18 @@ def _mostly_utf8(sample: bytes) -> bool:
 
 def _wide(sample: bytes) -> str | None:
     """UTF-16 or UTF-32 without a mark: delimiters and line ends have NULs at the same side of each."""
+    units = len(sample) % 4 == 0, len(sample) % 2 == 0
     sample = sample[: min(len(sample), _ENOUGH) & ~3]
     zeros = [sample[offset::4].count(0) * 4 / (len(sample) or 1) for offset in range(4)]
-    if min(zeros[:2]) > 0.9 and zeros[3] < 0.1:
+    if units[0] and min(zeros[:2]) > 0.9 and zeros[3] < 0.1:
         return "utf-32-be"
-    if min(zeros[2:]) > 0.9 and zeros[0] < 0.1:
+    if units[0] and min(zeros[2:]) > 0.9 and zeros[0] < 0.1:
         return "utf-32-le"
     even, odd = (zeros[0] + zeros[2]) / 2, (zeros[1] + zeros[3]) / 2
-    if odd > 0.2 and even < 0.1 * odd:
+    enough = 0.2 if len(sample) > 64 else 0.6
+    if units[1] and odd > enough and even < 0.1 * odd:
         return "utf-16-le"
-    if even > 0.2 and odd < 0.1 * even:
+    if units[1] and even > enough and odd < 0.1 * even:
         return "utf-16-be"
     return None
 
@@ -105,7 +107,12 @@ def _code_page(sample: bytes) -> tuple[str, float]:
     except ImportError:
         best = None
     else:
-        best = from_bytes(telling).best()
+        matches = from_bytes(telling)
+        best = matches.best()
+        # Of code pages that explain the text equally well, the one that most files are in.
+        usual = next((one for one in matches if one.encoding == "cp1252"), None)
+        if best is not None and usual is not None and usual.chaos <= best.chaos + 0.02:
+            best = usual
     if best is not None:
         return best.encoding.replace("_", "-"), max(0.3, min(0.9, 1 - best.chaos - 0.2))
     try:

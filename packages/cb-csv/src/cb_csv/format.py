@@ -40,7 +40,8 @@ class RowFormatter:
         self.dialect: Dialect = dialect
         self._quote = dialect.quotechar or ""
         special = "".join(re.escape(char) for char in ("\r", "\n", self._quote, dialect.escapechar or "") if char)
-        self._special = re.compile(rf"[{special}]|{re.escape(dialect.delimiter)}")
+        special += re.escape(dialect.delimiter[0])  # of a longer one, too: the next delimiter would complete it
+        self._special = re.compile(rf"[{special}]")
 
     def record(self, values: Iterable[object], quoted: Sequence[bool] = (), *, numeric_text: bool = False) -> str:
         """The values as one record, with its line end.

@@ -20,6 +20,7 @@ _ADDRESS = re.compile(
 )
 _WORD = re.compile(r"\w+(?:[-_.'/]\w+)*")
 _TEXT = re.compile(r"[^\s\"'\t|;^~\x00-\x1f\\][^\"\t|;^~\x00-\x1f\\]*")
+_MIXED = re.compile(r"[,;:][^\s/]")
 _WORTH = {
     "empty": 0.95,
     "number": 1.0,
@@ -36,14 +37,19 @@ STRONG: frozenset[str] = frozenset({"number", "date", "time", "moment", "address
 
 
 def kind_of(cell: str) -> str:
-    """One of empty, number, date, time, moment (both), address (mail, web, IP, UUID), word, text, odd.
+    """One of empty, number, date, time, moment (both), address (mail, web, IP, UUID), word, text, mixed (text
+    with what may be delimiters), odd.
 
-    >>> [kind_of(cell) for cell in ("", "1.234,5", "2024-02-30", "12:30", "a@b.org", "last_name", "two words", '"x')]
-    ['empty', 'number', 'date', 'time', 'address', 'word', 'text', 'odd']
+    >>> [kind_of(cell) for cell in ("", "1.234,5", "2024-02-30", "12:30", "a@b.org", "last_name", "a, b", "a;b", '"x')]
+    ['empty', 'number', 'date', 'time', 'address', 'word', 'text', 'mixed', 'odd']
     """
     cell = cell.strip()
     if not cell:
         return "empty"
+    if cell.isdecimal():
+        return "number"
+    if cell.isalpha():
+        return "word"
     if cell[0].isdigit() or cell[0] in "-+.,($€£¥":
         if _NUMBER.fullmatch(cell):
             return "number"
@@ -59,7 +65,9 @@ def kind_of(cell: str) -> str:
         return "address"
     if _DATE.fullmatch(cell) or _MOMENT.fullmatch(cell):
         return "date"
-    return "text" if _TEXT.fullmatch(cell) else "odd"
+    if not _TEXT.fullmatch(cell):
+        return "odd"
+    return "mixed" if _MIXED.search(cell) else "text"
 
 
 def plausible(kind: str) -> float:

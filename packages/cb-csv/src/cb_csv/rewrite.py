@@ -17,13 +17,14 @@ _DENSE = 12
 
 
 def can_rewrite(target: Dialect) -> bool:
-    """Whether `Rewriter` writes this dialect: quotes where needed, doubled inside, no escapes."""
+    """Whether `Rewriter` writes this dialect: quotes where needed, doubled inside, no escapes, one character."""
     return (
         target.quoting is Quoting.MINIMAL
         and target.quotechar is not None
         and target.doublequote
         and target.escapechar is None
         and not target.skipinitialspace
+        and len(target.delimiter) == 1
     )
 
 

@@ -69,6 +69,8 @@ class Shape:
 
     def prove(self, piece: bytes) -> Proof | None:
         """Show that *piece*, which begins with a record, is clean and ends with one; None if it cannot be shown."""
+        if not piece.endswith(self.newline):
+            return None
         if not piece.isascii():
             try:
                 piece.decode()

@@ -58,6 +58,8 @@ def _zstd(name: str) -> Callable[[Any, str], BinaryIO]:
         raise CsvError(f"{name}: no zstd in this Python (pip install 'cb-csv[zstd]')") from error
     return cast("Callable[[Any, str], BinaryIO]", zstd.open)
 
+_HALF = "\udcff"  # a byte of what is no whole unit of UTF-16 or UTF-32
+
 
 class Source:
     """A context manager that reads UTF-8 from whatever *readable* is, and closes only what it opened.
@@ -167,7 +169,7 @@ class Source:
             good = self._decoder.decode(error.object[: error.start])
             bad = error.object[error.start : error.end]
             rest = error.object[error.end :]
-            return good + "\udcff" * len(bad) + (self._decode(rest) if rest else "")
+            return good + _HALF * len(bad) + (self._decode(rest) if rest else "")
 
     def text_of(self, data: bytes, *, whole: bool = True) -> str:
         """What `read` gave, as text, undecodable bytes as lone surrogates. Not *whole*: half a character is left out."""
@@ -181,8 +183,11 @@ class Source:
         """How many bytes of the source became these bytes of UTF-8. O(n) where the source is in another encoding."""
         if self._decoder is None:
             return len(data)
-        errors = "surrogatepass" if self.encoding.startswith("utf-") else "surrogateescape"
-        return len(data.decode("utf-8", "surrogatepass").encode(self.encoding, errors))
+        text = data.decode("utf-8", "surrogatepass")
+        if not self.encoding.startswith("utf-"):
+            return len(text.encode(self.encoding, "surrogateescape"))
+        odd_bytes = text.count(_HALF) * (3 if "32" in self.encoding else 1)
+        return len(text.encode(self.encoding, "surrogatepass")) - odd_bytes
 
     def _take(self, size: int) -> bytes:
         if self._text is not None:

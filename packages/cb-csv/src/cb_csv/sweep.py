@@ -22,13 +22,14 @@ from cb_csv.shape import Proof
 from cb_csv.sink import Sink
 from cb_csv.walk import PIECE, Piece, Walker, find_cut
 
-__all__ = ["Emit", "sweep"]
+__all__ = ["ALONE", "SEGMENT", "Emit", "sweep"]
 
 Emit = Callable[[bytes, Proof], bytes]
 """Makes output of a clean piece."""
 
-_SEGMENT = 1 << 21
-_ALONE = 1 << 25
+SEGMENT: int = 1 << 21
+"""Bytes that a worker takes at a time."""
+ALONE: int = 1 << 25
 """Bytes that one process reads after a damaged place, before several go on."""
 _TOKEN = struct.Struct("=qqqq")
 _STOP = -1
@@ -41,7 +42,6 @@ def sweep(
     emit: Emit | None = None,
     out: Sink | None = None,
     progress: Callable[[int], object] | None = None,
-    segment: int = _SEGMENT,
 ) -> Iterator[Piece]:
     """Yield the damaged pieces; write what *emit* makes of the others to *out*, in order.
 
@@ -51,9 +51,9 @@ def sweep(
     many = workers > 1 and _can_split(walker, out)
     alone_until = 0
     while True:
-        if many and walker.shape and (walker.source.size or 0) - walker.byte > 2 * segment:
-            _Ring(walker, workers, emit, out, progress, segment).run()
-            alone_until = walker.byte + _ALONE
+        if many and walker.shape and (walker.source.size or 0) - walker.byte > 2 * SEGMENT:
+            _Ring(walker, workers, emit, out, progress).run()
+            alone_until = walker.byte + ALONE
         for piece in walker:
             if progress:
                 progress(walker.byte)
@@ -61,7 +61,7 @@ def sweep(
                 yield piece
             elif emit and out:
                 out.write(emit(piece.data, piece.proof))
-            if many and piece.proof and walker.byte > alone_until and (walker.source.size or 0) - walker.byte > _ALONE:
+            if many and piece.proof and walker.byte > alone_until and (walker.source.size or 0) - walker.byte > ALONE:
                 break
         else:
             return
@@ -97,14 +97,13 @@ class _Ring:
         emit: Emit | None,
         out: Sink | None,
         progress: Callable[[int], object] | None,
-        segment: int,
     ) -> None:
         self._walker = walker
         self._shape = walker.shape
         self._emit, self._out, self._progress = emit, out, progress
-        self._segment = segment
+        self._segment = SEGMENT
         self._start, self._size = walker.byte, walker.source.size or 0
-        self._count = min(workers, -(-(self._size - self._start) // segment))
+        self._count = min(workers, -(-(self._size - self._start) // SEGMENT))
         self._newline = walker.newline[-1].encode()
 
     def run(self) -> None:

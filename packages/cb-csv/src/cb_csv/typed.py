@@ -78,7 +78,10 @@ def _called(cls: type, name: str) -> str:
 def _required(cls: type, fields: dict[str, Any]) -> list[str]:
     """The fields without a default."""
     if typing.is_typeddict(cls):
-        return [name for name in fields if name in cls.__required_keys__]  # type: ignore[attr-defined]
+        hints = get_type_hints(cls, include_extras=True)  # __required_keys__ is wrong where annotations are strings
+        if getattr(cls, "__total__", True):
+            return [name for name, hint in hints.items() if get_origin(hint) is not typing.NotRequired]
+        return [name for name, hint in hints.items() if get_origin(hint) is typing.Required]
     defaults = getattr(cls, "_field_defaults", None)
     if defaults is None:
         import dataclasses

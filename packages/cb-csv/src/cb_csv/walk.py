@@ -82,7 +82,7 @@ class Walker:
         *,
         columns: int | None = None,
         skip: int = 0,
-        piece: int = PIECE,
+        piece: int | None = None,
         has_header: bool = True,
     ) -> None:
         self.source: Source = source
@@ -98,7 +98,7 @@ class Walker:
         self.line: int = 1
         self.byte: int = source.start
         self._column = 0  # characters of the line before the first record: one that a lone CR ended
-        self._piece = piece
+        self._piece = piece or PIECE
         self._skip = skip
         self._buffer = b""
         self._position = 0
@@ -173,7 +173,7 @@ class Walker:
         line_break = self.newline[-1].encode()
         size, small, shrunk = self._piece, min(SMALL, self._piece), False
         while True:
-            enough = self._more(size)
+            enough = self._more(size + 1)
             start = self._position
             end = len(self._buffer)
             if start == end:
@@ -186,7 +186,8 @@ class Walker:
                     continue
                 end += 1  # a record longer than a piece, or a quote too many
             data = self._buffer[start:end]
-            if proof := shape.prove(data):
+            halved = line_break == b"\r" and self._buffer.startswith(b"\n", end)  # a CRLF among CRs
+            if not halved and (proof := shape.prove(data)):
                 self._pass(data, proof.records, data.count(line_break))
                 self._column = 0
                 size, shrunk = min(size * 2, self._piece), False
@@ -225,7 +226,7 @@ class Walker:
             whole = not self._more(span + 1) or span >= MAX_RECORD
             data = self._buffer[self._position : self._position + span]
             text = self.source.text_of(data, whole=whole)
-            target = len(self.source.text_of(data[:size], whole=True))
+            target = max(1, len(self.source.text_of(data[:size], whole=False)))
             records: list[Record] = []
             position = 0
             try:

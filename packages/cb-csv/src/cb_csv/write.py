@@ -27,7 +27,15 @@ def encode_rows(rows: Iterable[Iterable[object]], dialect: Dialect, *, guard_for
     iterator = iter(rows)
     if guard_formulas:
         iterator = ([guarded(value) if isinstance(value, str) else value for value in row] for row in iterator)
-    quick = dialect.quoting in _STDLIB and len(dialect.delimiter) == 1 and dialect.quotechar and dialect.doublequote
+    quick = (
+        dialect.quoting in _STDLIB
+        and len(dialect.delimiter) == 1
+        and dialect.quotechar
+        and dialect.doublequote
+        and dialect.escapechar is None
+    )
+    # Before Python 3.13 the csv module leaves a CR without quotes where lines end with LF.
+    other_break = {"\r\n": "", "\n": "\r", "\r": "\n"}[dialect.newline]
     formatter = RowFormatter(dialect)
     while batch := list(islice(iterator, _BATCH)):
         if not quick:
@@ -38,12 +46,14 @@ def encode_rows(rows: Iterable[Iterable[object]], dialect: Dialect, *, guard_for
             text,
             delimiter=dialect.delimiter,
             quotechar=dialect.quotechar,
-            escapechar=dialect.escapechar,
             lineterminator=dialect.newline,
             quoting=_STDLIB[dialect.quoting],
         )
         writer.writerows(batch)
-        yield text.getvalue().encode()
+        done = text.getvalue()
+        if other_break and other_break in done:
+            done = "".join([formatter.record(row) for row in batch])
+        yield done.encode()
 
 
 def rows_of_dicts(
