@@ -31,13 +31,19 @@ class Label:
 
 CITIES = ["Zürich", "São Paulo", "Łódź", "New York", "Den Haag", "Århus", "Lyon", "Bath"]
 NAMES = ["Ana Pérez", "Jürgen Groß", "O'Neill, Mary", 'William "Bill" Ng', "Li Wei", "Eva-Maria K.", "Tom", "Zoë"]
-WORDS = "pump valve gasket filter bearing rotor seal hose clamp nozzle".split()
+WORDS = ["pump", "valve", "gasket", "filter", "bearing", "rotor", "seal", "hose", "clamp", "nozzle"]
 
 
 def people(r: random.Random) -> tuple[list[str], list[list[str]]]:
     """Numbers, names, dates, mail."""
     rows = [
-        [str(1000 + n), r.choice(NAMES), f"19{r.randrange(40, 99)}-0{r.randrange(1, 9)}-1{r.randrange(9)}", f"u{n}@example.org", r.choice(CITIES)]
+        [
+            str(1000 + n),
+            r.choice(NAMES),
+            f"19{r.randrange(40, 99)}-0{r.randrange(1, 9)}-1{r.randrange(9)}",
+            f"u{n}@example.org",
+            r.choice(CITIES),
+        ]
         for n in range(40)
     ]
     return ["id", "full name", "born", "mail", "city"], rows
@@ -46,7 +52,12 @@ def people(r: random.Random) -> tuple[list[str], list[list[str]]]:
 def parts(r: random.Random) -> tuple[list[str], list[list[str]]]:
     """Prices with decimal commas, texts with commas."""
     rows = [
-        [f"{r.choice(WORDS)}-{r.randrange(99)}", f"{r.randrange(900)},{r.randrange(10, 99)}", str(r.randrange(500)), f"{r.choice(WORDS)}, {r.choice(WORDS)}"]
+        [
+            f"{r.choice(WORDS)}-{r.randrange(99)}",
+            f"{r.randrange(900)},{r.randrange(10, 99)}",
+            str(r.randrange(500)),
+            f"{r.choice(WORDS)}, {r.choice(WORDS)}",
+        ]
         for _ in range(35)
     ]
     return ["part", "price", "stock", "remark"], rows
@@ -55,7 +66,12 @@ def parts(r: random.Random) -> tuple[list[str], list[list[str]]]:
 def sensors(r: random.Random) -> tuple[list[str], list[list[str]]]:
     """Times and measures, with gaps."""
     rows = [
-        [f"2024-03-{1 + n % 28:02} {n % 24:02}:{r.randrange(60):02}:00", f"{r.gauss(20, 5):.2f}", r.choice(["", f"{r.random():.3f}"]), r.choice(["ok", "ok", "warn"])]
+        [
+            f"2024-03-{1 + n % 28:02} {n % 24:02}:{r.randrange(60):02}:00",
+            f"{r.gauss(20, 5):.2f}",
+            r.choice(["", f"{r.random():.3f}"]),
+            r.choice(["ok", "ok", "warn"]),
+        ]
         for n in range(60)
     ]
     return ["time", "temperature", "humidity", "state"], rows
@@ -63,7 +79,14 @@ def sensors(r: random.Random) -> tuple[list[str], list[list[str]]]:
 
 def tickets(r: random.Random) -> tuple[list[str], list[list[str]]]:
     """Long texts: line breaks, quotes, URLs."""
-    texts = ["It works again, thanks!", "Line one\nline two", 'He said "no"', "See https://example.org/a?b=1;c=2", "-", "a | b"]
+    texts = [
+        "It works again, thanks!",
+        "Line one\nline two",
+        'He said "no"',
+        "See https://example.org/a?b=1;c=2",
+        "-",
+        "a | b",
+    ]
     rows = [[f"T-{n}", r.choice(texts), r.choice(["open", "closed"]), str(r.randrange(5))] for n in range(30)]
     return ["ticket", "text", "status", "priority"], rows
 
@@ -74,7 +97,16 @@ def points(r: random.Random) -> tuple[list[str], list[list[str]]]:
 
 
 CONTENTS = {"people": people, "parts": parts, "sensors": sensors, "tickets": tickets, "points": points}
-DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "colon": ":", "space": " ", "caret": "^", "tilde": "~"}
+DELIMITERS = {
+    "comma": ",",
+    "semicolon": ";",
+    "tab": "\t",
+    "pipe": "|",
+    "colon": ":",
+    "space": " ",
+    "caret": "^",
+    "tilde": "~",
+}
 
 
 def cell(value: str, delimiter: str, quote: str | None, escape: str | None, always: bool) -> str:

@@ -13,7 +13,9 @@ from cb_csv.shape import Shape
 from cb_csv.walk import find_cut
 
 
-def faults(text: str | bytes, dialect: Dialect | None = RFC4180, **options: int | str) -> list[tuple[str, int, int, int]]:
+def faults(
+    text: str | bytes, dialect: Dialect | None = RFC4180, **options: int | str
+) -> list[tuple[str, int, int, int]]:
     """Code, record, line and column of each fault."""
     data = text if isinstance(text, bytes) else text.encode()
     return [(one.code, one.record, one.line, one.column) for one in check(io.BytesIO(data), dialect, **options)]  # type: ignore[arg-type]
@@ -48,7 +50,7 @@ GOOD = '1,"x, ""y""",z\r\n'
         (HEAD + "1,\0,3\r\n" + GOOD, [("nul", 2, 2, 3)]),
         (HEAD + '1,"\x1b[0m",\x7f\r\n', [("control-character", 2, 2, 4), ("control-character", 2, 2, 10)]),
         (HEAD.encode() + b"1,\xff\xfe,3\r\n", [("bad-encoding", 2, 2, 3)]),
-        (HEAD.encode() + 'é,"\xe9"'.encode("utf-8") + b',"\xe9"\r\n', [("bad-encoding", 2, 2, 8)]),
+        (HEAD.encode() + 'é,"\xe9"'.encode() + b',"\xe9"\r\n', [("bad-encoding", 2, 2, 8)]),
         (HEAD + "1,2,3", [("no-final-newline", 2, 2, 6)]),
         ("a,b\n1,2\n", [("bare-lf", 1, 1, 4)]),
         ("a,b\r1,2\r", [("bare-cr", 1, 1, 4)]),
@@ -76,7 +78,13 @@ def test_bytes_are_those_of_the_file(encoding: str) -> None:
     text = "näme,size\r\n" * 30 + 'é,5"\r\n'
     data = text.encode(encoding)
     (fault,) = check(io.BytesIO(data), encoding=encoding)
-    mark = '"'.encode(encoding.removesuffix("16") + "16-le" if encoding == "utf-16" else "utf-32-le" if encoding == "utf-32" else encoding)
+    mark = '"'.encode(
+        encoding.removesuffix("16") + "16-le"
+        if encoding == "utf-16"
+        else "utf-32-le"
+        if encoding == "utf-32"
+        else encoding
+    )
     assert (fault.line, fault.column, fault.byte) == (31, 4, data.rindex(mark))
 
 
@@ -145,7 +153,17 @@ def test_clean_pieces_are_proved_and_no_others() -> None:
     """The proof holds exactly for whole, clean records; a control character may be the delimiter."""
     shape = Shape(RFC4180, 2, b"\r\n")
     assert shape.prove(b'1,"a\r\n"\r\n2,""\r\n') is not None
-    bad = (b"1,2", b'1,"2\r\n', b'1,a"b"\r\n', b'1,"a"b\r\n', b"1\r\n", b"1,2\n", b"1,\xff\r\n", b'1,"\0"\r\n', b"\0,2\r\n")
+    bad = (
+        b"1,2",
+        b'1,"2\r\n',
+        b'1,a"b"\r\n',
+        b'1,"a"b\r\n',
+        b"1\r\n",
+        b"1,2\n",
+        b"1,\xff\r\n",
+        b'1,"\0"\r\n',
+        b"\0,2\r\n",
+    )
     assert [piece for piece in bad if shape.prove(piece)] == []
     assert Shape(Dialect("\x1f"), 0, b"\n").prove(b'a\x1f"b"\n') is not None
     assert Shape(RFC4180, 2, b"\n").prove(b"1,2\n" * 80_000) is not None  # longer than the pattern at hand
@@ -190,7 +208,9 @@ def injected(records: int, faults: int, seed: int) -> tuple[bytes, list[tuple[st
 
 @pytest.mark.faults
 @pytest.mark.parametrize("workers", [1, 2])
-def test_random_faults_are_all_found_and_nothing_else(tmp_path: Path, count: Callable[[int, int], int], workers: int) -> None:
+def test_random_faults_are_all_found_and_nothing_else(
+    tmp_path: Path, count: Callable[[int, int], int], workers: int
+) -> None:
     """Faults of all kinds strewn over a file: each found where it is, none found where none is."""
     file = tmp_path / "damaged.csv"
     data, wanted = injected(count(8_000, 1_000_000), count(300, 10_000), seed=workers)

@@ -49,7 +49,9 @@ def test_the_corpus_can_be_written(tmp_path: Path) -> None:
     assert len(lines) == len(FILES) == len(list((tmp_path / "corpus").iterdir())) - 1
 
 
-@pytest.mark.parametrize("data", [b"", b"\n", b'"', b"\0", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"a", b"," * 70_000, b'"a' * 40_000])
+@pytest.mark.parametrize(
+    "data", [b"", b"\n", b'"', b"\0", b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"a", b"," * 70_000, b'"a' * 40_000]
+)
 def test_nothing_is_too_strange(data: bytes) -> None:
     """Empty, tiny, broken and monotonous files give an answer, in no time."""
     assert detect(io.BytesIO(data)).dialect.delimiter
@@ -69,14 +71,14 @@ def test_an_answer_in_words_and_for_programs() -> None:
     assert found.alternatives[0][0].delimiter == ","
     assert len(known["alternatives"]) == len(found.alternatives)  # type: ignore[arg-type]
     assert "escape \\" in str(detect(io.StringIO('a;b\n"x\\"y";2\n"z\\"";3\n')))
-    assert "no quotes" in str(detect(io.StringIO("a;b\n5\" x 3;1\n7\" x 4;2\n")))
+    assert "no quotes" in str(detect(io.StringIO('a;b\n5" x 3;1\n7" x 4;2\n')))
 
 
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [
         ("cp1252", "Größe;Preis\nZoë;5\nJürgen;7\n" * 9),
-        ("cp1251", "Имя;Город\nАнна;Москва\nПётр;Казань\n" * 9),
+        ("cp1251", "Имя;Город\nАнна;Москва\nПётр;Казань\n" * 9),  # noqa: RUF001
         ("shift_jis", "名前;都市\n太郎;東京\n花子;京都\n" * 9),
         ("utf-16-le", "a;b\n1;2\n"),
         ("utf-32-be", "a;b\n1;2\n"),

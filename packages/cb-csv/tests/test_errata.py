@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +32,7 @@ Command = Callable[..., Any]
 
 
 def rows_of(text: str, dialect: Dialect | None = None) -> list[list[str]]:
+    """The rows of a text."""
     return list(read_rows(io.StringIO(text, newline=""), dialect))
 
 
@@ -163,7 +163,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert file.read_bytes() == b"old\r\n"
     append_rows(file, [["more"]])
     assert file.read_bytes() == b"old\r\nmore\r\n"
-    assert os.listdir(tmp_path) == ["my.csv"]
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_answers_are_checked(cb: Command, tmp_path: Path) -> None:

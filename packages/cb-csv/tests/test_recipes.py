@@ -80,7 +80,9 @@ def test_enter_rows(folder: Path, cb: Command) -> None:
 def test_delimiter_and_quote_character(folder: Path, cb: Command) -> None:
     """Space between fields, pipes around them: every field with a space gets its pipes."""
     rows = [[f"row {row} column {column}" for column in (1, 2, 3)] for row in (1, 2)]
-    expected = b"|row 1 column 1| |row 1 column 2| |row 1 column 3|\r\n|row 2 column 1| |row 2 column 2| |row 2 column 3|\r\n"
+    expected = (
+        b"|row 1 column 1| |row 1 column 2| |row 1 column 3|\r\n|row 2 column 1| |row 2 column 2| |row 2 column 3|\r\n"
+    )
     dialect = Dialect(" ", "|")
     write_rows("raw.csv", rows, dialect)
     assert Path("raw.csv").read_bytes() == expected
@@ -111,7 +113,12 @@ def test_quoting_strategies(folder: Path, cb: Command, quoting: str, expected: s
     write_rows("q.csv", [["a", 1, empty, "x,y"]], Dialect(quoting=Quoting(quoting), escapechar=escape))
     assert Path("q.csv").read_bytes().decode() == expected
     ran = cb(
-        "write", "c.csv", "--quoting", quoting, *(["--to-escape", "\\"] if escape else []), stdin=json.dumps(["a", 1, empty, "x,y"])
+        "write",
+        "c.csv",
+        "--quoting",
+        quoting,
+        *(["--to-escape", "\\"] if escape else []),
+        stdin=json.dumps(["a", 1, empty, "x,y"]),
     )
     assert (ran.status, Path("c.csv").read_bytes().decode()) == (0, expected)
 

@@ -45,7 +45,8 @@ class Appender:
     Args:
         path: The file. It must not be compressed.
         fieldnames: Its columns. A file that is there must have them, in any order; a new one gets them as its header.
-        dialect, encoding: Of the file; those of a file that is there are detected by default.
+        dialect: Of the file; that of a file that is there is detected by default.
+        encoding: Of the file; detected likewise.
         create: Make the file if it is not there.
         lock_timeout: Seconds to wait for other appenders.
         durable: ``fsync`` before a call returns.
@@ -76,14 +77,11 @@ class Appender:
         self._name = os.fspath(path)
         self._journal = self.path.with_name(f".{self.path.name}.append")
         self._timeout, self._durable, self._create = lock_timeout, durable, create
-        self._dialect, self._encoding = dialect, encoding
+        self._asked = dialect, encoding
         self.columns: list[str] = list(fieldnames or ())
         """The columns in the file's order; empty if it has no header that is known."""
-        self._width = len(self.columns)
         self._descriptor = -1
-        self._seen = 0  # bytes that are known to end outside of quotes
-        self._odd = 0
-        self._ready = False
+        self._forget()
         try:
             with self._locked():
                 pass
@@ -137,9 +135,18 @@ class Appender:
                 raise HeaderMismatch(self.columns, list(one), self._name)
         return self.rows([one[column] for column in self.columns] for one in batch)
 
+    def _forget(self) -> None:
+        """What is known of the file is no longer so, or was never."""
+        self._dialect, self._encoding = self._asked
+        self._width = len(self.columns)
+        self._ready = False
+        self._seen = 0  # bytes that have been looked at for quotes
+        self._odd = 0
+
     def _name_columns(self, names: list[str]) -> None:
         """Take the names of the first dict: for the header of a new file, or to be compared with that of the file."""
-        self.columns, self._ready, self._seen, self._odd = names, False, 0, 0
+        self.columns = names
+        self._forget()
         with self._locked():
             pass
 
@@ -179,7 +186,7 @@ class Appender:
             except FileNotFoundError:
                 pass
             self.close()  # the file was replaced meanwhile: look at the new one
-            self._ready, self._seen, self._odd = False, 0, 0
+            self._forget()
 
     def _take_back(self) -> None:
         """Undo a batch whose writer was killed."""
@@ -192,7 +199,7 @@ class Appender:
         if self._durable:
             os.fsync(self._descriptor)
         self._journal.unlink()
-        self._ready, self._seen, self._odd = False, 0, 0
+        self._forget()
 
     def _look(self) -> None:
         """Learn the file's dialect, encoding and columns, or give it those that it shall have."""
@@ -252,8 +259,7 @@ class Appender:
         if journal:
             self._keep(size)
         try:
-            if os.write(self._descriptor, data) != len(data):
-                raise OSError(errno.ENOSPC, "no space left for the whole batch (nothing was added)", self._name)
+            self._write_whole(data)
             if self._durable:
                 os.fsync(self._descriptor)
                 if size == 0:
@@ -265,6 +271,10 @@ class Appender:
             if journal:
                 self._journal.unlink(missing_ok=True)
         self._seen = size + len(data)
+
+    def _write_whole(self, data: bytes) -> None:
+        if os.write(self._descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, "no space left for the whole batch (nothing was added)", self._name)
 
     def _keep(self, size: int) -> None:
         """Note the file's length before a batch."""
@@ -325,7 +335,8 @@ def append_dicts(
 ) -> int:
     """Add dicts to a file as one batch, in the file's order of columns, whatever order they have. Returns their number.
 
-    A file that is not there gets the first dict's keys, or *fieldnames*, as its header. The rest is as for `append_rows`.
+    A file that is not there gets the first dict's keys, or *fieldnames*, as its header. The rest is as for
+    `append_rows`.
 
     Raises:
         HeaderMismatch: A dict has other keys than the file has columns. Nothing was written.

@@ -49,8 +49,8 @@ def check(
     3 2 missing-fields
     """
     with opened(src, dialect, encoding, columns=columns, skip=skip) as walker:
-        told = walker.newline_fault if walker.shape else None
-        if told is not None:
-            yield told
+        walker.begin()
+        if walker.newline_fault is not None:
+            yield walker.newline_fault
         for piece in sweep(walker, workers=workers, progress=progress):
             yield from piece.faults

@@ -40,7 +40,7 @@ class _Commands(click.Group):
 def main() -> None:
     """Run the command. Every error is one line and a status; ``CB_DEBUG=1`` shows the traceback behind it."""
     try:
-        sys.exit(commands.main(standalone_mode=False))
+        sys.exit(commands.main(prog_name="cb-csv", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
@@ -51,24 +51,22 @@ def main() -> None:
         path = error.ctx.command_path if error.ctx else "cb-csv"
         say(f"{error.format_message().rstrip('.')} (see {path} --help)")
         sys.exit(2)
-    except (CsvError, OSError, UnicodeError, EOFError) as error:
+    except (CsvError, OSError, UnicodeEncodeError) as error:
         if os.environ.get("CB_DEBUG") == "1":
             raise
         sys.exit(_status(error))
 
 
-def _status(error: CsvError | OSError | UnicodeError | EOFError) -> int:
+def _status(error: CsvError | OSError | UnicodeEncodeError) -> int:
     """Say what happened; 1 where it is in the data, 2 where it is in the world."""
     if isinstance(error, CsvError):
         say(str(error))
         return 1
     if isinstance(error, OSError):
         say(f"{error.filename}: {error.strerror} (look at the name and the rights)" if error.filename else str(error))
-    elif isinstance(error, UnicodeEncodeError):
+    else:
         bad = error.object[error.start : error.end]
         say(f"{bad[:20]!r} cannot be written in {error.encoding} (write utf-8, or another encoding that has it)")
-    else:
-        say(f"{error} (is the file whole, and what its suffix says?)")
     return 2
 
 

@@ -11,7 +11,16 @@ import click
 
 from cb_csv.dialect import Dialect, Quoting
 
-__all__ = ["ENCODING", "dialect_of", "format_option", "progress", "quoting_option", "say", "source_options", "target_of"]
+__all__ = [
+    "ENCODING",
+    "dialect_of",
+    "format_option",
+    "progress",
+    "quoting_option",
+    "say",
+    "source_options",
+    "target_of",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _CHARACTERS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|", "colon": ":"}
@@ -28,7 +37,12 @@ class _Character(click.ParamType[str]):
 
     name = "char"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None = None,
+        ctx: click.Context | None = None,  # noqa: ARG002
+    ) -> str:
         text = str(value)
         return _CHARACTERS.get(text.lower(), text)
 
@@ -76,7 +90,12 @@ def quoting_option(function: F) -> F:
 def format_option(function: F) -> F:
     """``--format``."""
     return click.option(
-        "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="json: a line each."
+        "--format",
+        "form",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="json: a line each.",
     )(function)
 
 

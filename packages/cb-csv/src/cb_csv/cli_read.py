@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -181,7 +182,9 @@ def dicts(
 @click.argument("file", default="-", type=_FILE)
 @source_options
 @click.option("--no-header", is_flag=True, help="The first row is data.")
-@click.option("--cap", type=click.IntRange(1), default=10_000, show_default=True, help="Different cells counted exactly.")
+@click.option(
+    "--cap", type=click.IntRange(1), default=10_000, show_default=True, help="Different cells counted exactly."
+)
 @click.option("--top", type=click.IntRange(0), default=3, show_default=True, help="Most frequent cells to show.")
 @format_option
 def stats(
@@ -225,7 +228,7 @@ def stats(
     for row in rows:
         click.echo("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip())
     for column in columns:
-        shown = ", ".join(f"{cell[:30]!r} × {count:,}" for cell, count in column.frequent)
+        shown = ", ".join(f"{cell[:30]!r} x {count:,}" for cell, count in column.frequent)
         bars = f"  {_bars(column.histogram)}" if column.histogram else ""
         click.echo(f"{column.name.ljust(widths[0])}{bars}  {shown}")
 
@@ -236,7 +239,15 @@ def _summary(column: ColumnStats) -> list[str]:
 
     distinct = f"{'' if column.distinct_is_exact else '~'}{column.distinct:,}"
     ends = [short(value) for value in (column.min, column.max, column.mean, column.stddev)]
-    return [column.name[:30], column.type, f"{column.count:,}", f"{column.empty:,}", distinct, *ends, str(column.longest)]
+    return [
+        column.name[:30],
+        column.type,
+        f"{column.count:,}",
+        f"{column.empty:,}",
+        distinct,
+        *ends,
+        str(column.longest),
+    ]
 
 
 def _bars(histogram: list[int]) -> str:
@@ -277,5 +288,5 @@ def split(
             click.echo(json.dumps(path) if form == "json" else path)
         return
     points = split_points(file, parts, dialect)
-    for start, stop in zip(points, points[1:], strict=False):
+    for start, stop in pairwise(points):
         click.echo(json.dumps([start, stop]) if form == "json" else f"{start}\t{stop}")

@@ -35,7 +35,7 @@ def _target_options(function: Any) -> Any:
 def _named(char: str | None) -> str | None:
     from cb_csv.cli_options import CHARACTER
 
-    return None if char is None else CHARACTER.convert(char, None, None)
+    return None if char is None else CHARACTER.convert(char)
 
 
 @click.command(short_help="Write a file in another dialect.")
@@ -69,7 +69,7 @@ def convert(
     no_fsync: bool,
     quiet: bool,
 ) -> None:
-    """Write FILE to OUTPUT (stdin to stdout) as RFC 4180 in UTF-8, or as the options say. OUTPUT is replaced at the end.
+    """Write FILE to OUTPUT (stdin to stdout) as RFC 4180 in UTF-8, or as the options say. OUTPUT is replaced last.
 
     \b
     Example:
@@ -191,9 +191,7 @@ def append(
         return
     names = fields.split(",") if fields else list(first[0]) if isinstance(first[0], dict) else None
     rows, count = chain(first, rows), 0
-    with Appender(
-        target, names, create=not no_create, lock_timeout=lock_timeout, durable=not no_fsync
-    ) as appender:
+    with Appender(target, names, create=not no_create, lock_timeout=lock_timeout, durable=not no_fsync) as appender:
         add = appender.dicts if isinstance(first[0], dict) else appender.rows
         while some := list(islice(rows, batch)):
             count += add(some)
@@ -208,9 +206,7 @@ def append(
 @click.option("-d", "--to-delimiter", default=",", show_default=True, help="Delimiter to write.")
 @click.option("--to-quote", default='"', show_default=True, help="Quote character to write.")
 @quoting_option
-def enter(
-    output: str, columns: int | None, fields: str | None, to_delimiter: str, to_quote: str, quoting: str
-) -> None:
+def enter(output: str, columns: int | None, fields: str | None, to_delimiter: str, to_quote: str, quoting: str) -> None:
     """Ask for rows, write them to OUTPUT, read them back and print both. Ends at an answer other than y, or Ctrl-D.
 
     \b

@@ -42,7 +42,7 @@ def type_of(cell: str) -> CellType:
 
 def narrowest(first: CellType, second: CellType) -> CellType:
     """The narrowest type that takes cells of both."""
-    if first == second or second == "empty":
+    if second in (first, "empty"):
         return first
     if first == "empty":
         return second

@@ -64,7 +64,9 @@ def convert(
     Args:
         src: A path, ``-`` for stdin, a binary or text stream; .gz, .bz2, .xz, .zst are decompressed.
         dst: A path, ``-`` for stdout, or a stream; compressed by the same suffixes.
-        source, encoding, skip: How *src* is written and the lines before its header; detected by default.
+        source: How *src* is written; detected by default.
+        encoding: Of *src*; detected by default.
+        skip: Lines before its header to leave out; detected with the dialect.
         target: How to write it. With minimal quoting fields keep the quotes that they had.
         to_encoding: utf-8-sig, utf-16 and utf-32 begin with a byte order mark.
         workers: Processes, for a plain file in UTF-8.
@@ -93,7 +95,7 @@ def convert(
     """
     columns = 0 if on_fault == "keep" else None
     with opened(src, source, encoding, columns=columns, skip=skip) as walker:
-        walker.shape  # noqa: B018 - reads the first record, before the target is touched
+        walker.begin()  # before the target is touched
         with sink(dst, to_encoding, durable=durable) as out:
             work = _Conversion(walker, target, on_fault, report, guard=guard_formulas)
             for piece in sweep(walker, workers=workers, emit=work.emit, out=out, progress=progress):

@@ -7,15 +7,20 @@ in parallel; the sums tell where each block's first record starts. Files are wha
 Needs ``pip install 'cb-csv[dask]'``. Runs on the scheduler that Dask is told to use: threads, processes, a cluster.
 """
 
+# Dask, fsspec and pandas come without types.
+# mypy: disable-error-code="import-untyped, no-untyped-call"
+
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-import dask
 import fsspec
+from dask.base import compute
+from dask.delayed import delayed
 
 from cb_csv.converting import OnFault, conversion
 from cb_csv.detecting import detect_bytes
@@ -29,7 +34,7 @@ from cb_csv.walk import Walker
 
 if TYPE_CHECKING:
     import dask.dataframe
-    import pandas
+    import pandas as pd
 
 __all__ = ["Part", "check", "convert", "read_csv", "split"]
 
@@ -69,27 +74,24 @@ def split(
     files = fsspec.open_files(urls, "rb", **dict(given))
     if not files:
         raise FileNotFoundError(f"{urls}: no such file (look at the pattern)")
-    known = dask.compute(*[dask.delayed(_look)(file, dialect) for file in files])
-    counts = dask.compute(
+    known = compute(*[delayed(_look)(file, dialect) for file in files])
+    counts = compute(
         *[
-            [dask.delayed(_count)(file, one, start, min(start + block, size)) for start in range(0, size, block)]
+            [delayed(_count)(file, one, start, min(start + block, size)) for start in range(0, size, block)]
             for file, (one, size, _) in zip(files, known, strict=True)
         ]
     )
-    starts = dask.compute(
+    starts = compute(
         *[
-            [
-                dask.delayed(_start)(file, one, number * block, sum(before[:number]) & 1)
-                for number in range(1, len(before))
-            ]
+            [delayed(_start)(file, one, number * block, sum(before[:number]) & 1) for number in range(1, len(before))]
             for file, (one, _, _), before in zip(files, known, counts, strict=True)
         ]
     )
     parts = []
     for file, (one, size, columns), inner in zip(files, known, starts, strict=True):
         points = sorted({0, *inner, size})
-        for start, stop in zip(points, points[1:], strict=False):
-            parts.append(Part(file.full_name, start, stop, tuple(columns), one, given))
+        for start, stop in pairwise(points):
+            parts.append(Part(_name(file), start, stop, tuple(columns), one, given))
     return parts
 
 
@@ -103,15 +105,15 @@ def read_csv(
     Raises:
         CsvError: Two files have other columns.
     """
-    import dask.dataframe
-    import pandas
+    import pandas as pd
+    from dask.dataframe import from_map
 
     parts = split(urls, dialect, block=block, options=options)
     for part in parts:
         if part.columns != parts[0].columns:
             raise CsvError(f"{part.url}: columns {list(part.columns)}, {parts[0].url} has {list(parts[0].columns)}")
-    meta = pandas.DataFrame({name: pandas.Series(dtype="str") for name in parts[0].columns})
-    return cast("dask.dataframe.DataFrame", dask.dataframe.from_map(_frame, parts, meta=meta))
+    meta = pd.DataFrame({name: pd.Series(dtype="str") for name in parts[0].columns})
+    return cast("dask.dataframe.DataFrame", from_map(_frame, parts, meta=meta))
 
 
 def check(
@@ -130,13 +132,13 @@ def check(
     by_file: dict[str, list[Part]] = {}
     for part in parts:
         by_file.setdefault(part.url, []).append(part)
-    results = dask.compute({url: [dask.delayed(_faults)(part) for part in mine] for url, mine in by_file.items()})[0]
+    results = compute({url: [delayed(_faults)(part) for part in mine] for url, mine in by_file.items()})[0]
     for url, mine in by_file.items():
         told = results[url]
         doubtful = next((n for n, (faults, *_) in enumerate(told) if any(f.code in _QUOTES for f in faults)), None)
         if doubtful is not None and doubtful + 1 < len(told):
             rest = replace(mine[doubtful], stop=mine[-1].stop)
-            told = [*told[:doubtful], dask.compute(dask.delayed(_faults)(rest))[0]]
+            told = [*told[:doubtful], compute(delayed(_faults)(rest))[0]]
         found[url] = []
         records = lines = 0
         for faults, more_records, more_lines in told:
@@ -167,8 +169,13 @@ def convert(
     """
     parts = split(urls, dialect, block=block, options=options)
     names = [f"{folder.rstrip('/')}/part-{number:05}.csv" for number in range(len(parts))]
-    work = [dask.delayed(_write)(part, name, target, on_fault) for part, name in zip(parts, names, strict=True)]
-    return list(dask.compute(*work))
+    work = [delayed(_write)(part, name, target, on_fault) for part, name in zip(parts, names, strict=True)]
+    return list(compute(*work))
+
+
+def _name(file: Any) -> str:
+    """As the caller would write it: a local path has no ``file://``."""
+    return str(file.full_name).removeprefix("file://")
 
 
 def _look(file: Any, dialect: Dialect | None) -> tuple[Dialect, int, list[str]]:
@@ -178,15 +185,15 @@ def _look(file: Any, dialect: Dialect | None) -> tuple[Dialect, int, list[str]]:
         size = int(stream.seek(0, io.SEEK_END))
         found = detect_bytes(sample, complete=size <= SAMPLE)
         if found.encoding != "utf-8" or found.bom:
-            raise CsvError(f"{file.full_name}: {found.encoding} is not read in parts (cb-csv convert makes it UTF-8)")
+            raise CsvError(f"{_name(file)}: {found.encoding} is not read in parts (cb-csv convert makes it UTF-8)")
         dialect = dialect or found.dialect
         if dialect.escapechar:
-            raise CsvError(f"{file.full_name}: escape characters are not read in parts (cb-csv convert takes them out)")
-        part = Part(file.full_name, 0, min(size, 1 << 24), (), dialect)
+            raise CsvError(f"{_name(file)}: escape characters are not read in parts (cb-csv convert takes them out)")
+        part = Part(_name(file), 0, min(size, 1 << 24), (), dialect)
         stream.seek(0)
         walker = _walker(part, stream)
         header = next((row for rows in row_batches(walker) for row in rows), [])
-        return replace(dialect, newline=walker.newline), size, column_names(header, "suffix", file.full_name)
+        return replace(dialect, newline=walker.newline), size, column_names(header, "suffix", _name(file))
 
 
 def _count(file: Any, dialect: Dialect, start: int, stop: int) -> int:
@@ -229,13 +236,13 @@ def _walker(part: Part, stream: BinaryIO) -> Walker:
     return walker
 
 
-def _frame(part: Part) -> pandas.DataFrame:
-    import pandas
+def _frame(part: Part) -> pd.DataFrame:
+    import pandas as pd
 
     with _open(part) as stream:
         rows = [row for batch in row_batches(_walker(part, stream)) for row in batch]
     names = list(part.columns)
-    return pandas.DataFrame(rows[1:] if part.start == 0 else rows, columns=names, dtype="str")
+    return pd.DataFrame(rows[1:] if part.start == 0 else rows, columns=names, dtype="str")
 
 
 def _faults(part: Part) -> tuple[list[Fault], int, int]:

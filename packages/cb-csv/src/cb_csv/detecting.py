@@ -115,7 +115,7 @@ def detect_bytes(data: bytes, *, complete: bool = False) -> Detection:
     text = text[:cut] or text
     if len(text) > _TEXT:
         text, complete = text[: text.rfind(newline[-1], 0, _TEXT) + 1] or text[:_TEXT], False
-    trials = sorted(_trials(text, newline, complete), key=lambda trial: -trial.score)
+    trials = sorted(_trials(text, newline, complete=complete), key=lambda trial: -trial.score)
     best = trials[0]
     others: dict[str, _Trial] = {}
     for trial in trials[1:]:
@@ -143,13 +143,13 @@ def _newline(text: str) -> str:
     return max(counts, key=lambda newline: counts[newline]) if any(counts.values()) else "\n"
 
 
-def _trials(text: str, newline: str, complete: bool) -> Iterator[_Trial]:
+def _trials(text: str, newline: str, *, complete: bool) -> Iterator[_Trial]:
     """The sample read in every likely way, judged."""
-    alone = _read(Dialect(_unused(text), newline=newline), text, complete)
+    alone = _read(Dialect(_unused(text), newline=newline), text, complete=complete)
     alone.dialect = replace(alone.dialect, delimiter=",")
     alone.score = _score_alone(alone)
     if any(row and row[0][:1] == '"' for row in alone.rows):
-        quoted = _read(Dialect(_unused(text), newline=newline), text, complete)
+        quoted = _read(Dialect(_unused(text), newline=newline), text, complete=complete)
         alone.rows, alone.lines = quoted.rows, quoted.lines
     yield alone
     wanted = 0.25 * max(1, len(alone.rows))
@@ -157,7 +157,7 @@ def _trials(text: str, newline: str, complete: bool) -> Iterator[_Trial]:
         if text.count(delimiter) < wanted:
             continue
         for dialect in _dialects(text, delimiter, newline):
-            trial = _read(dialect, text, complete)
+            trial = _read(dialect, text, complete=complete)
             _judge(trial)
             yield trial
 
@@ -188,7 +188,7 @@ def _dialects(text: str, delimiter: str, newline: str) -> Iterator[Dialect]:
             yield replace(dialect, escapechar="\\", doublequote=f"{quote}{quote}" in text)
 
 
-def _read(dialect: Dialect, text: str, complete: bool) -> _Trial:
+def _read(dialect: Dialect, text: str, *, complete: bool) -> _Trial:
     """The first rows of the text; the last is left out where it may be cut."""
     rows: list[list[str]] = []
     lines: list[int] = []

@@ -9,7 +9,7 @@ __all__ = ["CODES", "COSMETIC", "Fault"]
 CODES: dict[str, tuple[str, str]] = {
     "stray-quote": (
         "2.5",
-        "a quote inside a field that does not start with one (quote the field and double the quote)",
+        "a quote within a field that does not start with one (quote the field, double the quote)",
     ),
     "text-after-quote": ("2.7", "text after the closing quote (double the quotes that belong to the text)"),
     "unterminated-quote": ("2.6", "a quote opens the field and nothing closes it (remove it, or close it)"),

@@ -55,14 +55,17 @@ class RowFormatter:
             DialectError: Without quotes and escapes a value cannot be written.
         """
         had_quotes = chain(quoted, repeat(False))
-        fields = [self._field(value, had, numeric_text) for value, had in zip(values, had_quotes, strict=False)]
+        fields = [
+            self._field(value, had_quotes=had, numeric_text=numeric_text)
+            for value, had in zip(values, had_quotes, strict=False)
+        ]
         if len(fields) == 1 and not fields[0]:
             if not self._quote or self.dialect.quoting is Quoting.NONE:
                 raise DialectError("a row with one empty field cannot be written without quotes (allow them)")
             fields = [self._quote * 2]
         return self.dialect.delimiter.join(fields) + self.dialect.newline
 
-    def _field(self, value: object, had_quotes: bool, numeric_text: bool) -> str:
+    def _field(self, value: object, *, had_quotes: bool, numeric_text: bool) -> str:
         text = "" if value is None else str(value)
         quoting = self.dialect.quoting
         special = self._special.search(text)
@@ -74,7 +77,7 @@ class RowFormatter:
             or quoting is Quoting.ALL
             or (quoting is Quoting.NOTNULL and value is not None)
             or (quoting is Quoting.STRINGS and isinstance(value, str))
-            or (quoting is Quoting.NONNUMERIC and not _is_number(value, numeric_text))
+            or (quoting is Quoting.NONNUMERIC and not _is_number(value, numeric_text=numeric_text))
         )
         return f"{self._quote}{self._inside(text) if special else text}{self._quote}" if wants else text
 
@@ -86,9 +89,7 @@ class RowFormatter:
         if self.dialect.doublequote:
             return text.replace(quote, quote * 2)
         if quote in text and not escape:
-            raise DialectError(
-                f"a quote in {text[:20]!r} cannot be written (double quotes, or name an escape character)"
-            )
+            raise DialectError(f"a quote in {text[:20]!r} cannot be written (double it, or name an escape character)")
         return text.replace(quote, f"{escape}{quote}")
 
     def _escape(self, text: str) -> str:
@@ -98,7 +99,7 @@ class RowFormatter:
         return self._special.sub(lambda match: escape + match[0], text)
 
 
-def _is_number(value: object, numeric_text: bool) -> bool:
+def _is_number(value: object, *, numeric_text: bool) -> bool:
     if isinstance(value, str):
         return numeric_text and _NUMBER.fullmatch(value) is not None
     return isinstance(value, (int, float))

@@ -1,5 +1,8 @@
 """Handing a foreign, damaged or compressed file on to an engine: as a stream of clean RFC 4180, or as Arrow."""
 
+# pyarrow comes without types.
+# mypy: disable-error-code="import-untyped, no-untyped-call"
+
 from __future__ import annotations
 
 import io
@@ -12,8 +15,8 @@ from cb_csv.errors import CsvError
 from cb_csv.source import Readable
 
 if TYPE_CHECKING:
-    import polars
-    import pyarrow
+    import polars as pl
+    import pyarrow as pa
 
 __all__ = ["open_clean", "to_arrow", "to_polars"]
 
@@ -74,7 +77,7 @@ def to_arrow(
     skip: int | None = None,
     on_fault: OnFault = "raise",
     report: Report | None = None,
-) -> pyarrow.RecordBatchReader:
+) -> pa.RecordBatchReader:
     """Read any file as a stream of Arrow record batches; DuckDB, polars and pandas take it without a copy.
 
     Types are those that Arrow infers from the first megabyte. Needs ``pip install 'cb-csv[arrow]'``.
@@ -99,7 +102,7 @@ def to_polars(
     skip: int | None = None,
     on_fault: OnFault = "raise",
     report: Report | None = None,
-) -> polars.DataFrame:
+) -> pl.DataFrame:
     """Read any file into a polars DataFrame, with the types that polars infers. In memory, as data frames are.
 
     Needs ``pip install 'cb-csv[polars]'``.
@@ -109,8 +112,8 @@ def to_polars(
         FaultError: The data is not what its dialect says.
     """
     try:
-        import polars
+        import polars as pl
     except ImportError as error:
         raise CsvError("no polars here (pip install 'cb-csv[polars]')") from error
     with open_clean(src, source=source, encoding=encoding, skip=skip, on_fault=on_fault, report=report) as stream:
-        return polars.read_csv(stream.read(), try_parse_dates=True)
+        return pl.read_csv(stream.read(), try_parse_dates=True)

@@ -7,7 +7,8 @@ import re
 __all__ = ["STRONG", "kind_of", "plausible"]
 
 _NUMBER = re.compile(
-    r"[-+]?(?:[$€£¥]\s?)?(?:\d+(?:[.,]\d+)?|\d{1,3}(?:[,. '’]\d{3})+(?:[.,]\d+)?|[.,]\d+)(?:[eE][-+]?\d+)?\s?[%€$£¥]?|\([\d.,]+\)"
+    r"[-+]?(?:[$€£¥]\s?)?(?:\d+(?:[.,]\d+)?|\d{1,3}(?:[,. '\u2019]\d{3})+(?:[.,]\d+)?|[.,]\d+)"
+    r"(?:[eE][-+]?\d+)?\s?[%€$£¥]?|\([\d.,]+\)"
 )
 _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})|\d{1,2}[- ][A-Za-z]{3,9}[- ,]+\d{2,4}"
@@ -37,10 +38,12 @@ STRONG: frozenset[str] = frozenset({"number", "date", "time", "moment", "address
 
 
 def kind_of(cell: str) -> str:
-    """One of empty, number, date, time, moment (both), address (mail, web, IP, UUID), word, text, mixed (text
-    with what may be delimiters), odd.
+    """What the cell looks like, in one word.
 
-    >>> [kind_of(cell) for cell in ("", "1.234,5", "2024-02-30", "12:30", "a@b.org", "last_name", "a, b", "a;b", '"x')]
+    One of empty, number, date, time, moment (both), address (mail, web, IP, UUID), word, text, mixed (text with what
+    may be delimiters), odd.
+
+    >>> [kind_of(cell) for cell in ("", "1.234,5", "2024-02-30", "12:30", "a@b.org", "last_name", "a, b", "a:b c", '"x')]
     ['empty', 'number', 'date', 'time', 'address', 'word', 'text', 'mixed', 'odd']
     """
     cell = cell.strip()

@@ -24,7 +24,8 @@ def opened(
 ) -> Iterator[Walker]:
     """A walker over *src*, which is closed at the end. What is None is detected.
 
-    With a dialect given, bytes that are no UTF are faults of the file, as RFC 7111 has it; with none, a code page may fit.
+    With a dialect given, bytes that are no UTF are faults of the file, as RFC 7111 has it; with none, a code page may
+    fit.
     """
     with Source(src) as source:
         sample = source.peek()

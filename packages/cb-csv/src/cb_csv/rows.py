@@ -84,12 +84,15 @@ def read_dicts(
     """Yield every row after the header as a dict in the file's order of columns.
 
     Args:
+        src: As for `read_rows`.
+        dialect: As for `read_rows`.
         fieldnames: The columns of a file without a header; by default the first row names them.
+        encoding: As for `read_rows`.
+        strict: As for `read_rows`.
         ragged: As for `read_rows`; with "keep" a short row has fewer keys, and what a long row has more is under
             ``"column 4"`` and so on.
         duplicates: What to do with columns of the same name.
-
-    The others are those of `read_rows`.
+        skip: As for `read_rows`.
 
     Raises:
         CsvError: Two columns have one name.
@@ -132,7 +135,13 @@ def read_cells(
             _refuse(walker, piece, strict=True, ragged="error")
             for record in piece.records or walker.exactly(piece):
                 yield [
-                    _cell(value, quoted, dialect.quoting, f"{walker.source.name}:{line}", number)
+                    _cell(
+                        value,
+                        quoted=quoted,
+                        quoting=dialect.quoting,
+                        where=f"{walker.source.name}:{line}",
+                        number=number,
+                    )
                     for number, (value, quoted) in enumerate(zip(record.values, record.quoted, strict=True), 1)
                 ]
                 line += sum(value.count("\n") for value in record.values) + 1
@@ -150,7 +159,7 @@ def rows_and_lines(walker: Walker) -> Iterator[tuple[int, list[str]]]:
             line += 1 + sum([cell.count(line_break) for cell in row if line_break in cell])
 
 
-def _cell(value: str, quoted: bool, quoting: Quoting, where: str, number: int) -> str | float | None:
+def _cell(value: str, *, quoted: bool, quoting: Quoting, where: str, number: int) -> str | float | None:
     if quoted or quoting not in (Quoting.NONNUMERIC, Quoting.STRINGS, Quoting.NOTNULL):
         return value
     if not value and quoting is not Quoting.NONNUMERIC:

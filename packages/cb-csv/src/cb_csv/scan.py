@@ -66,7 +66,7 @@ class Scanner:
         first = re.escape(dialect.delimiter[0])
         pair = rf"|{escape}[\s\S]" if escape else ""
         part = rf"|(?!{delimiter}){first}" if len(dialect.delimiter) > 1 else ""
-        # Up to a delimiter or line break, and up to a quote; possessive by their alternatives, which exclude each other.
+        # Up to a delimiter or line break, and up to a quote. The alternatives exclude each other.
         self._plain = re.compile(rf"(?:[^\r\n{first}{escape}]+{part}{pair})*")
         self._inside = re.compile(rf"(?:[^{quote}{escape}]+{pair})*") if quote else self._plain
         self._escaped = re.compile(rf"{escape}([\s\S])") if escape else None

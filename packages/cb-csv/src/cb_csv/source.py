@@ -58,6 +58,7 @@ def _zstd(name: str) -> Callable[[Any, str], BinaryIO]:
         raise CsvError(f"{name}: no zstd in this Python (pip install 'cb-csv[zstd]')") from error
     return cast("Callable[[Any, str], BinaryIO]", zstd.open)
 
+
 _HALF = "\udcff"  # a byte of what is no whole unit of UTF-16 or UTF-32
 
 
@@ -89,7 +90,8 @@ class Source:
             self._text, self._raw = readable, io.BytesIO()
         else:
             self._raw = cast("BinaryIO", readable)
-        if self.path is None and isinstance(name := getattr(readable, "name", None), str):
+        name = getattr(readable, "name", None)
+        if self.path is None and isinstance(name, str):
             self.name = name
 
     def _opened(self, name: str) -> BinaryIO:
@@ -99,7 +101,7 @@ class Source:
             return self._stack.enter_context(open_compressed(name, "rb"))
         if not Path(name).is_dir():
             self.path = name
-        return self._stack.enter_context(open(name, "rb", buffering=0))  # type: ignore[return-value] # noqa: PTH123
+        return self._stack.enter_context(open(name, "rb", buffering=0))  # noqa: PTH123
 
     def __enter__(self) -> Self:
         return self
@@ -172,7 +174,7 @@ class Source:
             return good + _HALF * len(bad) + (self._decode(rest) if rest else "")
 
     def text_of(self, data: bytes, *, whole: bool = True) -> str:
-        """What `read` gave, as text, undecodable bytes as lone surrogates. Not *whole*: half a character is left out."""
+        """What `read` gave, as text, undecodable bytes as lone surrogates; not *whole*: without half a character."""
         return codecs.utf_8_decode(data, "surrogatepass" if self._decoder else "surrogateescape", whole)[0]
 
     def bytes_of(self, text: str) -> bytes:
@@ -193,6 +195,11 @@ class Source:
         if self._text is not None:
             data = self._text.read(size).encode("utf-8", "surrogatepass")
         else:
-            data = self._raw.read(size) or b""
+            try:
+                data = self._raw.read(size) or b""
+            except Exception as error:
+                if self.path is not None or not compressor(self.name):
+                    raise
+                raise CsvError(f"{self.name}: cannot be decompressed: {error} (get the whole file again)") from error
         self._ended = self._ended or not data
         return data

@@ -114,8 +114,7 @@ def split_into(
             with sink(part, durable=False) as out:
                 if number:
                     out.write(header)
-                while start < stop and (data := file.read(min(_READ, stop - start))):
-                    out.write(data)
-                    start += len(data)
+                for at in range(start, stop, _READ):
+                    out.write(file.read(min(_READ, stop - at)))
             written.append(str(part))
     return written

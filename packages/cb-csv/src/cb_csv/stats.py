@@ -73,7 +73,10 @@ def summarize(
     """Summarize every column of a file.
 
     Args:
-        src, dialect, encoding, skip: As for `read_rows`.
+        src: As for `read_rows`.
+        dialect: As for `read_rows`.
+        encoding: As for `read_rows`.
+        skip: As for `read_rows`.
         header: Whether the first row names the columns; detected by default, and True where the dialect is given.
         cap: Different cells of a column up to which everything is exact.
         top: How many of the most frequent cells to give.
@@ -145,8 +148,8 @@ class _Column:
                 self._take(number, cell, times)
         if cells:
             self._longest = max(self._longest, *map(len, cells), 0)
-            self._first = min(cells) if self._first is None else min(self._first, min(cells))
-            self._last = max(cells) if self._last is None else max(self._last, max(cells))
+            known = [one for one in (self._first, self._last) if one is not None]
+            self._first, self._last = min([*cells, *known]), max([*cells, *known])
         hashes = {int.from_bytes(blake2b(cell.encode("utf-8", "replace"), digest_size=8).digest()) for cell in cells}
         self._sketch = sorted(hashes.union(self._sketch))[:_SKETCH]
         self._frequent.update(cells)

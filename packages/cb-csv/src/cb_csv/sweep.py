@@ -51,7 +51,7 @@ def sweep(
     many = workers > 1 and _can_split(walker, out)
     alone_until = 0
     while True:
-        if many and walker.shape and (walker.source.size or 0) - walker.byte > 2 * SEGMENT:
+        if many and (walker.source.size or 0) - walker.byte > 2 * SEGMENT:
             _Ring(walker, workers, emit, out, progress).run()
             alone_until = walker.byte + ALONE
         for piece in walker:

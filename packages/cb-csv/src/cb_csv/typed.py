@@ -32,7 +32,10 @@ def read_as(
     Args:
         cls: A dataclass, TypedDict or NamedTuple, with fields of str, int, float, bool, Decimal, date, datetime, time,
             UUID, an Enum (by value or name), or such a type ``| None``, for which an empty cell is None.
-        src, dialect, encoding, skip: As for `read_rows`.
+        src: As for `read_rows`.
+        dialect: As for `read_rows`.
+        encoding: As for `read_rows`.
+        skip: As for `read_rows`.
 
     Columns that the class does not have are passed over; one that it has and the file has not, must have a default.
 
@@ -89,7 +92,7 @@ def _required(cls: type, fields: dict[str, Any]) -> list[str]:
         nothing = dataclasses.MISSING
         return [
             one.name
-            for one in dataclasses.fields(cls)  # type: ignore[arg-type] - TypeError for other classes is meant
+            for one in dataclasses.fields(cls)  # TypeError for other classes is meant
             if one.init and one.default is nothing and one.default_factory is nothing
         ]
     return [name for name in fields if name not in defaults]
@@ -114,7 +117,5 @@ def _converter(hint: Any, name: str) -> Callable[[str], Any]:
         if hint in (str, int, float, Decimal, UUID):
             return hint
         if hint in (datetime, date, time):
-            return hint.fromisoformat  # type: ignore[no-any-return, attr-defined]
-    raise TypeError(
-        f"{name}: cells cannot be {hint!r} (use str, int, float, bool, Decimal, date, an Enum ... or | None)"
-    )
+            return hint.fromisoformat
+    raise TypeError(f"{name}: cells cannot be {hint!r} (use str, int, Decimal, date, an Enum ... or | None)")

@@ -112,9 +112,8 @@ class Walker:
     def shape(self) -> Shape:
         """The pattern that pieces are held to; the first record is read for it."""
         if self._shape is None:
-            self._begin()
-            self._shape = Shape(self.dialect, self.columns or 0, self.newline.encode())
-            self._scanner = Scanner(self.dialect, self.columns or 0, self.newline)
+            self.begin()
+        assert self._shape is not None
         return self._shape
 
     def resume(self, byte: int, record: int, line: int) -> None:
@@ -123,8 +122,10 @@ class Walker:
         self.source.jump(byte)
         self._buffer, self._position, self._ended = b"", 0, False
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Pass over the lines to skip, and take line end and number of fields from the first record."""
+        if self._shape is not None:
+            return
         for _ in range(self._skip):
             self._skip_line()
         text, records = self._exact(1)
@@ -138,6 +139,8 @@ class Walker:
                 names = {"\r\n": "CRLF", "\n": "LF", "\r": "CR"}
                 detail = f"lines end with {names[self.newline]}, {names[self.dialect.newline]} is wanted (told once)"
                 self.newline_fault = self._place(text, 0, Flaw(code, first.newline_at, len(first.values), detail))
+        self._shape = Shape(self.dialect, self.columns or 0, self.newline.encode())
+        self._scanner = Scanner(self.dialect, self.columns or 0, self.newline)
 
     def _skip_line(self) -> None:
         size = SMALL

@@ -1,4 +1,4 @@
-"""Writing rows and dicts: the file is replaced when all of it is written, with columns in an order that was asked for."""
+"""Writing rows and dicts: a file is replaced when all of it is written, with columns in an order that was asked for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Literal
 
 from cb_csv.dialect import RFC4180, Dialect, Quoting
 from cb_csv.errors import DialectError, HeaderMismatch
@@ -15,7 +16,11 @@ from cb_csv.sink import Writable, sink
 __all__ = ["encode_rows", "rows_of_dicts", "write_dicts", "write_rows"]
 
 _BATCH = 512
-_STDLIB = {Quoting.MINIMAL: csv.QUOTE_MINIMAL, Quoting.ALL: csv.QUOTE_ALL, Quoting.NONNUMERIC: csv.QUOTE_NONNUMERIC}
+_STDLIB: dict[Quoting, Literal[0, 1, 2]] = {
+    Quoting.MINIMAL: csv.QUOTE_MINIMAL,
+    Quoting.ALL: csv.QUOTE_ALL,
+    Quoting.NONNUMERIC: csv.QUOTE_NONNUMERIC,
+}
 
 
 def encode_rows(rows: Iterable[Iterable[object]], dialect: Dialect, *, guard_formulas: bool = False) -> Iterator[bytes]:
