@@ -37,12 +37,7 @@ class _Character(click.ParamType[str]):
 
     name = "char"
 
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None = None,
-        ctx: click.Context | None = None,  # noqa: ARG002
-    ) -> str:
+    def convert(self, value: Any, *_: object) -> str:
         text = str(value)
         return _CHARACTERS.get(text.lower(), text)
 

@@ -110,11 +110,12 @@ def _code_page(sample: bytes) -> tuple[str, float]:
         matches = from_bytes(telling)
         best = matches.best()
         # Of code pages that explain the text equally well, the one that most files are in.
-        usual = next((one for one in matches if one.encoding == "cp1252"), None)
-        if best is not None and usual is not None and usual.chaos <= best.chaos + 0.02:
-            best = usual
+        for one in matches:
+            equal = best is not None and one.chaos <= best.chaos + 0.02
+            if equal and (one.encoding == "cp1252" or "cp1252" in one.could_be_from_charset):
+                return "cp1252", max(0.3, min(0.9, 0.8 - one.chaos))
     if best is not None:
-        return best.encoding.replace("_", "-"), max(0.3, min(0.9, 1 - best.chaos - 0.2))
+        return best.encoding.replace("_", "-"), max(0.3, min(0.9, 0.8 - best.chaos))
     try:
         telling.decode("cp1252")
     except UnicodeDecodeError:

@@ -43,7 +43,7 @@ def kind_of(cell: str) -> str:
     One of empty, number, date, time, moment (both), address (mail, web, IP, UUID), word, text, mixed (text with what
     may be delimiters), odd.
 
-    >>> [kind_of(cell) for cell in ("", "1.234,5", "2024-02-30", "12:30", "a@b.org", "last_name", "a, b", "a:b c", '"x')]
+    >>> [kind_of(cell) for cell in ("", "1.234,5", "2024-02-30", "12:30", "a@b.org", "a_b", "a, b", "a:b c", '"x')]
     ['empty', 'number', 'date', 'time', 'address', 'word', 'text', 'mixed', 'odd']
     """
     cell = cell.strip()

@@ -91,7 +91,7 @@ class Source:
         else:
             self._raw = cast("BinaryIO", readable)
         name = getattr(readable, "name", None)
-        if self.path is None and isinstance(name, str):
+        if not isinstance(readable, (str, os.PathLike)) and isinstance(name, str):
             self.name = name
 
     def _opened(self, name: str) -> BinaryIO:
