@@ -81,5 +81,5 @@ def commands() -> None:
     """
 
 
-for command in (detect, check, convert, cat, dicts, write, append, enter, stats, split):
-    commands.add_command(command)
+for _command in (detect, check, convert, cat, dicts, write, append, enter, stats, split):
+    commands.add_command(_command)

@@ -16,8 +16,9 @@ CODES: dict[str, tuple[str, str]] = {
     "missing-fields": ("2.4", "fewer fields than the header (add the missing delimiters)"),
     "extra-fields": ("2.4", "more fields than the header (quote the field that holds the delimiter)"),
     "blank-line": ("2.4", "a line without fields (remove it)"),
-    "bare-lf": ("2.1", "LF where the file's lines do not end so (write the line break the file uses, or quote it)"),
-    "bare-cr": ("2.1", "CR where the file's lines do not end so (write the line break the file uses, or quote it)"),
+    "unquoted-newline": ("2.6", "a line break within a field without quotes (quote the field)"),
+    "bare-lf": ("2.1", "a line that ends with LF, unlike the file's others (end it as they do)"),
+    "bare-cr": ("2.1", "a line that ends with another CR than the file's others (end it as they do)"),
     "bad-encoding": ("3", "bytes that are not text in this encoding (name the right one with --encoding)"),
     "nul": ("2.7", "a NUL character (remove it; UTF-16 read as something else has many)"),
     "control-character": ("2.7", "a control character (remove it)"),
@@ -25,7 +26,9 @@ CODES: dict[str, tuple[str, str]] = {
 }
 """Every code, with the section of RFC 4180 (of RFC 7111 for the encoding) and what it says to people."""
 
-COSMETIC: frozenset[str] = frozenset({"blank-line", "bare-lf", "nul", "control-character", "no-final-newline"})
+COSMETIC: frozenset[str] = frozenset(
+    {"blank-line", "bare-lf", "bare-cr", "nul", "control-character", "no-final-newline"}
+)
 """The codes of faults that leave no doubt about rows and cells."""
 
 

@@ -14,8 +14,9 @@ DONE: dict[str, str] = {
     "unterminated-quote": "the quote is text now",
     "missing-fields": "filled with empty fields",
     "extra-fields": "surplus fields joined into the last one",
-    "bare-lf": "read as a line end, or quoted",
-    "bare-cr": "read as a line end, or quoted",
+    "unquoted-newline": "the field has quotes now",
+    "bare-lf": "ended as the others",
+    "bare-cr": "ended as the others",
     "bad-encoding": "read as Windows-1252",
     "no-final-newline": "line end added",
 }

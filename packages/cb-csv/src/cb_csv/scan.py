@@ -193,8 +193,7 @@ class Scanner:
         while True:
             position = _end(self._plain, text, position)
             if position in literal and text[position : position + 1] in ("\r", "\n"):
-                code = "bare-cr" if text[position] == "\r" else "bare-lf"
-                read.flaws.append(Flaw(code, position, number))
+                read.flaws.append(Flaw("unquoted-newline", position, number))
                 position += 1
                 continue
             break

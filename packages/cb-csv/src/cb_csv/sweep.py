@@ -116,8 +116,7 @@ class _Ring:
         for number in range(1, self._count):
             child = os.fork()
             if child == 0:
-                os.close(answer)
-                self._live(number, links, tell)
+                self._live(number, links, answer, tell)
             children.append(child)
         os.close(tell)
         end: object = None
@@ -139,17 +138,18 @@ class _Ring:
             self._out.move_to(end.written)
         self._walker.resume(end.byte, end.record, end.line)
 
-    def _live(self, number: int, links: list[tuple[int, int]], tell: int) -> NoReturn:
-        """A worker's whole life."""
+    def _live(self, number: int, links: list[tuple[int, int]], answer: int, tell: int) -> NoReturn:
+        """A worker's whole life. Nothing of what the parent is in the middle of may be run here, whatever happens."""
         try:
-            answer: object = self._work(number, _own_ends(links, number))
-        except (_Broken, KeyboardInterrupt):
-            answer = None
-        except Exception as error:  # noqa: BLE001 - raised in the parent
-            answer = error
-        if answer is not None:
-            os.write(tell, pickle.dumps(answer))
-        os._exit(0)
+            os.close(answer)
+            try:
+                end: object = self._work(number, _own_ends(links, number))
+            except Exception as error:  # noqa: BLE001 - raised in the parent
+                end = None if isinstance(error, _Broken) else error
+            if end is not None:
+                os.write(tell, pickle.dumps(end))
+        finally:
+            os._exit(0)
 
     def _work(self, number: int, ends: tuple[int, int]) -> _State | None:
         """Do every so-many-th segment. The worker that ends the work returns where it stands."""
