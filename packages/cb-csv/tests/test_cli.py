@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import cb_csv
+import click
 import pytest
 
 Command = Callable[..., Any]
@@ -68,6 +69,7 @@ def test_check_is_clickable_and_has_a_status(cb: Command, tmp_path: Path) -> Non
     assert cb("check", file, "--ignore", "stray-quote", "--ignore", "missing-fields").status == 0
     assert cb("check", file, "--max-faults", 1).err == "cb-csv: stopped at 1 faults\n"
     assert (cb("check", "-q", file).out, cb("check", "-q", file).status) == ("", 1)
+    assert cb("check", "-q", stdin="a,b\r\n").status == 0
     assert [json.loads(line)["byte"] for line in cb("check", file, "--format", "json").out.splitlines()] == [12, 16]
     assert cb("check", "--newline", "lf", "-d", "tab", stdin="a\tb\n1\t2\n").status == 0
     assert cb("check", "--detect", stdin="a;b\n1;2\n").status == 0
@@ -217,7 +219,10 @@ def test_interrupted_it_leaves_the_old_file(process: Process, tmp_path: Path) ->
     target = tmp_path / "out.csv"
     target.write_bytes(b"old")
     reading, writing = os.pipe()
-    with process("convert", "-", target, stdin=reading, stderr=subprocess.PIPE) as child:
+    code = (  # a shell may have started the tests with SIGINT ignored
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from cb_csv.cli import main; main()"
+    )
+    with process("convert", "-", target, code=code, stdin=reading, stderr=subprocess.PIPE) as child:
         os.close(reading)
         os.write(writing, b"a,b\r\n" * 30_000)
         while len(list(tmp_path.iterdir())) == 1:  # the new file is being written
@@ -239,6 +244,16 @@ def test_ctrl_c_while_typing(cb: Command, monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr("cb_csv.enter._prompt", interrupt)
     monkeypatch.setattr("cb_csv.enter.prompt_rows", interrupt)
     assert cb("enter", tmp_path / "x.csv", "--columns", 1).status == 130
+
+
+def test_given_up_while_click_is_at_work(cb: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What click calls Abort: status 130."""
+
+    def abort(**options: object) -> None:
+        raise click.Abort
+
+    monkeypatch.setattr("cb_csv.cli.commands.main", abort)
+    assert cb("check").status == 130
 
 
 def test_long_work_shows_a_bar_on_a_terminal(process: Process, tmp_path: Path) -> None:

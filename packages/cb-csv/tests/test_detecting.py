@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cb_csv import Dialect, detect, read_rows
 from cb_csv.encoding import guess_encoding
+from cb_csv.kinds import kind_of
 
 sys.path.insert(0, str(Path(__file__).parent))
 import corpus
@@ -81,7 +82,9 @@ def test_an_answer_in_words_and_for_programs() -> None:
         ("cp1251", "Имя;Город\nАнна;Москва\nПётр;Казань\n" * 9),  # noqa: RUF001
         ("shift_jis", "名前;都市\n太郎;東京\n花子;京都\n" * 9),
         ("utf-16-le", "a;b\n1;2\n"),
+        ("utf-16-be", "a;b\n1;2\n" * 20),
         ("utf-32-be", "a;b\n1;2\n"),
+        ("utf-32-le", "a;b\n1;2\n"),
     ],
 )
 def test_code_pages_are_told_apart(encoding: str, text: str) -> None:
@@ -130,3 +133,20 @@ def test_titles_in_a_table_are_no_rows() -> None:
     """A title padded with delimiters, as spreadsheets export it, comes before the table."""
     found = detect(io.StringIO("Report,,,\n,,,\nid,a,b,c\n1,2,3,4\n5,6,7,8\n9,1,2,3\n"))
     assert (found.preamble, found.columns) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [("Mar 3, 2024", "date"), ("3 Mar 2024", "date"), ("2024-03-01T10:00:00Z", "moment"), ("http://x.org", "address")]
+    + [
+        ("(1.5)", "number"),
+        ("50 %", "number"),
+        ("-", "text"),
+        ("12:30 PM", "time"),
+        ("a\tb", "odd"),
+        ("Mar 3, 2024 10:00", "date"),
+    ],
+)
+def test_cells_are_of_a_kind(cell: str, kind: str) -> None:
+    """Dates and times as people write them, amounts, addresses."""
+    assert kind_of(cell) == kind

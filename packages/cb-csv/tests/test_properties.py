@@ -11,7 +11,7 @@ from cb_csv import Dialect, FaultError, Quoting, check, convert, detect, read_ro
 from cb_csv.converting import converted
 from cb_csv.fault import COSMETIC
 from cb_csv.walk import Walker
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 DIALECTS = [
@@ -25,6 +25,8 @@ DIALECTS = [
     Dialect("||"),
     Dialect("¦", newline="\n"),
     Dialect("\x1f", newline="\n"),
+    Dialect(quoting=Quoting.NONE, escapechar="\\", newline="\n"),
+    Dialect(";", None, escapechar="^"),
 ]
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32", "cp1252", "shift-jis"]
 CELL = st.text(st.sampled_from("ab,;\t |'\"\\\r\n¦é \x1f0"), max_size=6)
@@ -38,7 +40,8 @@ def tables(draw: st.DrawFn) -> list[list[str]]:
 
 
 def written(rows: list[list[str]], dialect: Dialect, encoding: str = "utf-8") -> bytes:
-    """The rows as bytes of that dialect."""
+    """The rows as bytes of that dialect; without quotes an empty field cannot be alone."""
+    assume(dialect.reads_quotes or [""] not in rows)
     out = io.BytesIO()
     write_rows(out, rows, dialect, encoding=encoding)
     return out.getvalue()
@@ -60,6 +63,7 @@ def test_what_is_written_is_read(rows: list[list[str]], dialect: Dialect, size: 
 def test_converting_changes_no_cell(rows: list[list[str]], source: Dialect, target: Dialect, size: int) -> None:
     """parse(convert(x)) == parse(x), from any dialect to any, with any block size; the output does not depend on it."""
     data = written(rows, source)
+    assume(target.reads_quotes or [""] not in rows)
     with small_pieces(size):
         out = b"".join(converted(io.BytesIO(data), source=source, target=target, encoding="utf-8"))
     assert list(read_rows(io.BytesIO(out), target, encoding="utf-8")) == rows
@@ -91,8 +95,6 @@ def test_every_quoting_strategy_keeps_the_cells(rows: list[list[str]], quoting: 
     """All six strategies, also where the quotes are not those that the cells need."""
     escape = "\\" if quoting is Quoting.NONE else None
     dialect = Dialect(quoting=quoting, escapechar=escape)
-    if quoting is Quoting.NONE and any(row == [""] for row in rows):
-        return  # has no way to be written
     assert list(read_rows(io.BytesIO(written(rows, dialect)), dialect, encoding="utf-8")) == rows
 
 

@@ -373,3 +373,88 @@ def test_reading_holds_nothing_when_it_is_given_up(tmp_path: Path) -> None:
     rows.close()  # type: ignore[attr-defined]
     held = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
     assert str(file) not in held
+
+
+def test_escapes_become_quotes() -> None:
+    """Escaped delimiters, quotes, line breaks and escapes, within quotes and without, in rare and in many fields."""
+    text = 'a;b\n1\\;2,3;"x\\"y\\;"\n\\"q;z\\\\\nl\\\nm;\\n\n'
+    dialect = Dialect(";", escapechar="\\", newline="\n")
+    expected = 'a,b\r\n"1;2,3","x""y;"\r\n"""q",z\\\r\n"l\nm",n\r\n'
+    for plain in ("", "1;2\n" * 99):
+        out = io.StringIO()
+        convert(io.StringIO(text + plain, newline=""), out, source=dialect)
+        assert out.getvalue() == expected + plain.replace(";", ",").replace("\n", "\r\n")
+    out = io.StringIO()
+    convert(io.StringIO("a;b\n1\\;2;3\n"), out, source=dialect, target=Dialect(";"))
+    assert out.getvalue() == 'a;b\r\n"1;2";3\r\n'
+
+
+def test_many_fields_that_need_quotes_beside_fields_that_have_them() -> None:
+    """Decimal commas everywhere, in pieces with quotes and without."""
+    rows = [["1,5", 'x";y', "2,5"] if n % 2 else ["1,5", "b", "2,5"] for n in range(50)]
+    source = io.BytesIO()
+    write_rows(source, rows, Dialect(";"))
+    out = io.StringIO()
+    convert(io.BytesIO(source.getvalue()), out, source=Dialect(";"))
+    assert out.getvalue() == "".join(
+        f'"1,5",{chr(34)}x"";y{chr(34)},"2,5"\r\n' if n % 2 else '"1,5",b,"2,5"\r\n' for n in range(50)
+    )
+
+
+def test_text_that_is_a_number_is_one_for_nonnumeric() -> None:
+    """Converted, cells are text; NONNUMERIC leaves those without quotes that are numbers."""
+    out = io.StringIO()
+    convert(io.StringIO("a,b\r\n1.5,x\r\n"), out, target=Dialect(quoting=Quoting.NONNUMERIC))
+    assert out.getvalue() == '"a","b"\r\n1.5,"x"\r\n'
+
+
+def test_unions_that_are_no_cells() -> None:
+    """Only a type or None."""
+
+    class Either(NamedTuple):
+        """Two types."""
+
+        value: int | str
+
+    with pytest.raises(TypeError, match=r"Either.value: cells cannot be int \| str"):
+        list(read_as(Either, io.StringIO("value\r\n1\r\n")))
+
+
+def test_utf16_without_a_mark_is_of_this_machine() -> None:
+    """Said to be UTF-16, and no mark: in the byte order of the machine."""
+    data = "a,b\r\n".encode(f"utf-16-{sys.byteorder[0]}e")
+    assert list(read_rows(io.BytesIO(data), Dialect(), encoding="utf-16")) == [["a", "b"]]
+
+
+def test_a_file_of_another_name_is_no_error(tmp_path: Path) -> None:
+    """A stream with a number for a name, and one that is broken, are what they are."""
+
+    class Broken(io.RawIOBase):
+        """Fails when it is read."""
+
+        def read(self, size: int = -1) -> bytes:
+            raise OSError(5, "the line is dead")
+
+    with pytest.raises(OSError, match="the line is dead"):
+        list(read_rows(Broken()))
+
+
+def test_short_writes_are_completed() -> None:
+    """A stream that takes a little at a time gets everything."""
+    got = bytearray()
+
+    class Slow(io.RawIOBase):
+        """Takes three bytes."""
+
+        def write(self, data: Any) -> int:
+            got.extend(bytes(data[:3]))
+            return min(3, len(data))
+
+    write_rows(Slow(), [["abc", "def"]])
+    assert got == b"abc,def\r\n"
+
+
+def test_a_blank_line_in_a_typed_file(tmp_path: Path) -> None:
+    """It is no row, and lines are counted with it."""
+    with pytest.raises(CsvError, match=r"-:4: record 3, column 'left'"):
+        list(read_as(Pair, io.StringIO("left,right\r\n1,2\r\n\r\nx,2\r\n")))

@@ -75,6 +75,8 @@ def test_a_file_of_one_record_is_one_range(tmp_path: Path) -> None:
     file.write_bytes(b'a,"' + b"x\n" * 100_000 + b'"\n')
     assert split_points(file, 8) == [0, file.stat().st_size]
     assert len(split_points(file, 8, Dialect(quotechar=None))) == 9
+    file.write_bytes(b"x" * 200_000)
+    assert split_points(file, 2, Dialect(quotechar=None)) == [0, 200_000]
     with pytest.raises(CsvError, match="escape"):
         split_points(file, 8, Dialect(escapechar="\\"))
 

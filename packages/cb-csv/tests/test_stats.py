@@ -53,7 +53,10 @@ def test_without_a_header_columns_have_numbers() -> None:
     (column,) = summarize(io.StringIO("x\r\n1\r\n"), header=False)
     assert (column.count, column.type) == (2, "text")
     assert [one.count for one in summarize(io.StringIO("a,b\r\n"), header=True)] == [0, 0]
-    assert summarize(io.StringIO("")) == []
+    told: list[int] = []
+    assert summarize(io.StringIO(""), progress=told.append) == []
+    summarize(io.StringIO("a\r\n1\r\n"), progress=told.append)
+    assert told[-1] == 6
 
 
 def test_a_damaged_file_is_no_base_for_figures() -> None:

@@ -23,6 +23,8 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments of some hundred bytes, so that small files have many."""
     monkeypatch.setattr(sweeping, "SEGMENT", 500)
     monkeypatch.setattr(sweeping, "ALONE", 1500)
+    monkeypatch.setattr(sweeping, "PIECE", 200)
+    monkeypatch.setattr("cb_csv.walk.PIECE", 200)
 
 
 def table(seed: int, damage: float = 0.0) -> bytes:

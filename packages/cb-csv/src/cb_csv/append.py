@@ -112,7 +112,7 @@ class Appender:
         batch = [list(row) for row in rows]
         with self._locked() as dialect:
             for row in batch:
-                if self._width and len(row) != self._width:
+                if self._width not in (0, len(row)):
                     known = self.columns or [f"column {number}" for number in range(1, self._width + 1)]
                     raise HeaderMismatch(known, [str(value) for value in row], self._name)
             if batch:

@@ -214,9 +214,6 @@ class _Range(io.RawIOBase):
         stream.seek(start)
         self._stream, self._left = stream, stop - start
 
-    def readable(self) -> bool:
-        return True
-
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(min(self._left, size) if size >= 0 else self._left)
         self._left -= len(data)

@@ -148,9 +148,6 @@ def _trials(text: str, newline: str, *, complete: bool) -> Iterator[_Trial]:
     alone = _read(Dialect(_unused(text), newline=newline), text, complete=complete)
     alone.dialect = replace(alone.dialect, delimiter=",")
     alone.score = _score_alone(alone)
-    if any(row and row[0][:1] == '"' for row in alone.rows):
-        quoted = _read(Dialect(_unused(text), newline=newline), text, complete=complete)
-        alone.rows, alone.lines = quoted.rows, quoted.lines
     yield alone
     wanted = 0.25 * max(1, len(alone.rows))
     for delimiter in _PRIORS:
@@ -158,8 +155,9 @@ def _trials(text: str, newline: str, *, complete: bool) -> Iterator[_Trial]:
             continue
         for dialect in _dialects(text, delimiter, newline):
             trial = _read(dialect, text, complete=complete)
-            _judge(trial)
-            yield trial
+            if trial.rows:
+                _judge(trial)
+                yield trial
 
 
 def _unused(text: str) -> str:
@@ -223,10 +221,8 @@ def _read(dialect: Dialect, text: str, *, complete: bool) -> _Trial:
 
 
 def _judge(trial: _Trial) -> None:
-    """Score the trial; find its number of columns and where the table starts."""
+    """Score the trial, which has rows; find its number of columns and where the table starts."""
     rows = trial.rows
-    if not rows:
-        return
     lengths = [len(row) for row in rows]
     counts = Counter(lengths)
     columns = max(counts, key=lambda length: (counts[length] * (length > 1) * (1 - 0.5 / length), length))
@@ -237,8 +233,6 @@ def _judge(trial: _Trial) -> None:
     body = rows[first:]
     if first and (first > len(rows) // 2 or counts[columns] < 0.6 * len(body) or max(lengths[:first]) > columns):
         first, body = 0, rows
-    if len(body) == 1 and len(rows) > 2:
-        return
     first += _sparse(body, columns)
     body = rows[first:]
     trial.first = first
@@ -255,7 +249,7 @@ def _judge(trial: _Trial) -> None:
     if delimiter in " :" and not STRONG & kinds.keys():
         score *= 0.6  # words and sentences, rather than a table
     if len(body) == 1:
-        score *= 0.9
+        score *= 0.9 if len(rows) < 3 else 0.1
     if trial.dialect.quotechar:  # as good as without: then with, in case quotes come later
         score *= 1.002 if trial.dialect.escapechar else 1.001
     trial.score = score

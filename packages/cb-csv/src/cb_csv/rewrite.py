@@ -102,12 +102,10 @@ class Rewriter:
         return outside.replace(escape, self._escape)
 
     def _field(self, field: bytes) -> bytes:
-        """A field that needs quotes, with them, and with what it stands for."""
-        if self._escape:
-            quote = self._old_quote * (2 if self._old_quote == self._quote else 1) or self._quote * 2
-            meant = (quote, self._plain_delimiter, b"\n", b"\r")
-            for private, plain in zip(ESCAPED, meant, strict=False):
-                field = field.replace(NEEDS_QUOTES + private, plain)
+        """A field that needs quotes, with them, and with what was escaped in it."""
+        quote = self._old_quote * (2 if self._old_quote == self._quote else 1) or self._quote * 2
+        for private, plain in zip(ESCAPED, (quote, self._plain_delimiter, b"\n", b"\r"), strict=False):
+            field = field.replace(NEEDS_QUOTES + private, plain)
         return self._quote + field.replace(NEEDS_QUOTES, self._delimiter) + self._quote
 
     def _quote_rare(self, text: bytes) -> bytes:

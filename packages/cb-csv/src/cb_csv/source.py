@@ -50,7 +50,7 @@ def compressor(name: str) -> Callable[[Any, str], BinaryIO] | None:
 
 def _zstd(name: str) -> Callable[[Any, str], BinaryIO]:
     try:
-        if sys.version_info >= (3, 14):
+        if sys.version_info >= (3, 14):  # pragma: no cover - where the tests run on it
             from compression import zstd
         else:
             from backports import zstd
@@ -90,6 +90,8 @@ class Source:
             self._text, self._raw = readable, io.BytesIO()
         else:
             self._raw = cast("BinaryIO", readable)
+        # Of a pipe what there is, instead of waiting for all that was asked for.
+        self._some: Callable[[int], bytes | None] = getattr(self._raw, "read1", self._raw.read)
         name = getattr(readable, "name", None)
         if not isinstance(readable, (str, os.PathLike)) and isinstance(name, str):
             self.name = name
@@ -196,7 +198,7 @@ class Source:
             data = self._text.read(size).encode("utf-8", "surrogatepass")
         else:
             try:
-                data = self._raw.read(size) or b""
+                data = self._some(size) or b""
             except Exception as error:
                 if self.path is not None or not compressor(self.name):
                     raise

@@ -6,7 +6,7 @@ import enum
 import types
 import typing
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, time
+from datetime import date, time
 from decimal import Decimal
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -106,8 +106,6 @@ def _converter(hint: Any, name: str) -> Callable[[str], Any]:
         if len(options) == 1 and len(get_args(hint)) == 2:
             inner = _converter(options[0], name)
             return lambda cell: inner(cell) if cell else None
-    if origin in (typing.Required, typing.NotRequired):
-        return _converter(get_args(hint)[0], name)
     if hint is bool:
         return lambda cell: _BOOLEANS[cell.strip().lower()]
     if isinstance(hint, type):
@@ -116,6 +114,6 @@ def _converter(hint: Any, name: str) -> Callable[[str], Any]:
             return lambda cell: members[cell]
         if hint in (str, int, float, Decimal, UUID):
             return hint
-        if hint in (datetime, date, time):
+        if issubclass(hint, (date, time)):  # and datetime, which is a date
             return hint.fromisoformat
     raise TypeError(f"{name}: cells cannot be {hint!r} (use str, int, Decimal, date, an Enum ... or | None)")
