@@ -60,7 +60,7 @@ def read_rows(
         FaultError: The file has such a fault; the error has its exact place. All rows before it have been given.
         OSError: The file cannot be read.
 
-    Cost: constant memory; 0.5 to 0.8 of the time of ``csv.reader``.
+    Cost: constant memory; about 1.5 times the time of ``csv.reader``, which checks nothing.
 
     >>> list(read_rows(io.StringIO("name;price\\nJohn;1,5\\n")))
     [['name', 'price'], ['John', '1,5']]
@@ -98,7 +98,7 @@ def read_dicts(
         CsvError: Two columns have one name.
         FaultError: The data is not what its dialect says.
 
-    Cost: constant memory; about half the time of ``csv.DictReader``.
+    Cost: constant memory; about the time of ``csv.DictReader``.
 
     >>> next(read_dicts(io.StringIO("age,name\\r\\n30,John\\r\\n")))
     {'age': '30', 'name': 'John'}
