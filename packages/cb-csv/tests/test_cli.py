@@ -74,6 +74,9 @@ def test_check_is_clickable_and_has_a_status(cb: Command, tmp_path: Path) -> Non
     assert cb("check", "--newline", "lf", "-d", "tab", stdin="a\tb\n1\t2\n").status == 0
     assert cb("check", "--detect", stdin="a;b\n1;2\n").status == 0
     assert cb("check", "--columns", 3, stdin="a,b\r\n").status == 1
+    assert cb("check", stdin="a,b\n").out == (
+        "-:1:4: bare-lf in record 1, field 2: all lines end with LF, not CRLF (convert the file, or accept it)\n"
+    )
 
 
 def test_convert_in_a_pipe_and_between_files(cb: Command, tmp_path: Path) -> None:
@@ -150,6 +153,7 @@ def test_split_in_ranges_and_files(cb: Command, tmp_path: Path) -> None:
     ("arguments", "stdin", "status", "words"),
     [
         (["check", "nowhere.csv"], "", 2, "nowhere.csv: No such file or directory (look at"),
+        (["convert", "-", "/nowhere/y.csv"], "a,b\n", 2, "cb-csv: /nowhere/y.csv: No such file or directory (look at"),
         (["check", "--ignore", "nonsense"], "", 2, "'nonsense' is no code (known: stray-quote"),
         (["cat", "--encoding", "klingon"], "", 2, "'klingon' is unknown (use a name like"),
         (["cat", "-d", '"'], "", 2, "cannot be the delimiter and the quote character"),

@@ -59,6 +59,8 @@ class Fault:
     def message(self) -> str:
         """The fault in words, with what to do in brackets."""
         what = CODES[self.code][1]
+        if self.detail.endswith(")"):  # has its own advice
+            return self.detail
         return f"{self.detail}: {what}" if self.detail else what
 
     def as_dict(self) -> dict[str, str | int]:

@@ -94,7 +94,12 @@ def sink(dst: Writable, encoding: str = "utf-8", *, durable: bool = True) -> Ite
     open_compressed = compressor(target.name)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        with open(partial, "xb", buffering=0) as plain:  # noqa: PTH123
+        try:
+            plain = open(partial, "xb", buffering=0)  # noqa: PTH123, SIM115 - closed below
+        except OSError as error:
+            error.filename = os.fspath(dst)
+            raise
+        with plain:
             if open_compressed:
                 with open_compressed(plain, "wb") as stream:
                     yield _begun(Sink(stream, _codec(encoding)), encoding)

@@ -137,7 +137,8 @@ class Walker:
             if self.newline != self.dialect.newline:
                 code = "bare-lf" if self.newline == "\n" else "bare-cr"
                 names = {"\r\n": "CRLF", "\n": "LF", "\r": "CR"}
-                detail = f"lines end with {names[self.newline]}, {names[self.dialect.newline]} is wanted (told once)"
+                wanted = names[self.dialect.newline]
+                detail = f"all lines end with {names[self.newline]}, not {wanted} (convert the file, or accept it)"
                 self.newline_fault = self._place(text, 0, Flaw(code, first.newline_at, len(first.values), detail))
         self._shape = Shape(self.dialect, self.columns or 0, self.newline.encode())
         self._scanner = Scanner(self.dialect, self.columns or 0, self.newline)
