@@ -185,7 +185,7 @@ def test_processes_killed_at_any_moment(tmp_path: Path, process: Process, count:
     file = tmp_path / "log.csv"
     choose = random.Random(rows)
     acknowledged: list[tuple[str, int]] = []
-    number, kills = 0, count(6, 400)
+    number, kills = 0, count(6, 100)
     running: list[tuple[str, subprocess.Popen[bytes]]] = []
     while number < kills or running:
         while len(running) < 8 and number < kills:

@@ -169,6 +169,8 @@ def test_clean_pieces_are_proved_and_no_others() -> None:
     assert Shape(RFC4180, 2, b"\n").prove(b"1,2\n" * 80_000) is not None  # longer than the pattern at hand
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
 INJECTIONS: dict[str, tuple[str, Callable[[list[str]], tuple[str, int]]]] = {
     # From the fields of a record (of digits and letters): the damaged record, and the column of the fault.
     "stray-quote": ("", lambda f: (f'{f[0]},{f[1]}"z,{f[2]}', len(f[0]) + len(f[1]) + 2)),
@@ -210,9 +212,13 @@ def injected(records: int, faults: int, seed: int) -> tuple[bytes, list[tuple[st
 @pytest.mark.faults
 @pytest.mark.parametrize("workers", [1, 2])
 def test_random_faults_are_all_found_and_nothing_else(
-    tmp_path: Path, count: Callable[[int, int], int], workers: int
+    tmp_path: Path, count: Callable[[int, int], int], workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Faults of all kinds strewn over a file: each found where it is, none found where none is."""
+    monkeypatch.setattr("cb_csv.sweep.SEGMENT", 5_000)
+    monkeypatch.setattr("cb_csv.sweep.ALONE", 10_000)
+    monkeypatch.setattr("cb_csv.walk.PIECE", 2_000)
+    monkeypatch.setattr("threading.active_count", lambda: 1)  # the thread that watches over a test's time
     file = tmp_path / "damaged.csv"
     data, wanted = injected(count(8_000, 1_000_000), count(300, 10_000), seed=workers)
     file.write_bytes(data)

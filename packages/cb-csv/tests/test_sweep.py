@@ -15,6 +15,7 @@ from cb_csv import Dialect, FaultError, check, convert
 from cb_csv import sweep as sweeping
 from cb_csv.converting import converted
 
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 SEMICOLONS = Dialect(";")
 
 
@@ -25,6 +26,8 @@ def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "ALONE", 1500)
     monkeypatch.setattr(sweeping, "PIECE", 200)
     monkeypatch.setattr("cb_csv.walk.PIECE", 200)
+    # The thread that watches over a test's time, and what other tests left behind, hold nothing that a worker wants.
+    monkeypatch.setattr(sweeping.threading, "active_count", lambda: 1)
 
 
 def table(seed: int, damage: float = 0.0) -> bytes:
@@ -51,6 +54,17 @@ def test_workers_write_what_one_process_writes(tmp_path: Path, workers: int, see
     done = convert(source, many, source=SEMICOLONS, workers=workers)
     assert many.read_bytes() == one.read_bytes()
     assert done == first
+
+
+def test_several_processes_are_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With three workers two are forked: without that the tests here would prove nothing."""
+    forked: list[int] = []
+    real = os.fork
+    monkeypatch.setattr(os, "fork", lambda: forked.append(1) or real())
+    source = tmp_path / "in.csv"
+    source.write_bytes(b"a;b\r\n" * 2000)
+    convert(source, tmp_path / "out.csv", source=SEMICOLONS, workers=3)
+    assert len(forked) == 2
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -98,11 +112,12 @@ def test_progress_comes_from_this_process(tmp_path: Path) -> None:
     assert told[-1] == source.stat().st_size
 
 
-def test_where_processes_cannot_share_one_works(tmp_path: Path) -> None:
+def test_where_processes_cannot_share_one_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With other threads about, or another encoding, the result is the same."""
     source, target = tmp_path / "in.csv", tmp_path / "out.csv"
     source.write_bytes(table(3))
     wanted = b"".join(converted(source, source=SEMICOLONS))
+    monkeypatch.undo()
     go_on = threading.Event()
     thread = threading.Thread(target=go_on.wait)
     thread.start()
