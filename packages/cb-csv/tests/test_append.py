@@ -167,6 +167,19 @@ def test_a_torn_batch_is_taken_back_by_the_next_appender(log: Path, process: Pro
     assert log.read_bytes() == before + b"2,down\r\n3,up\r\n"
 
 
+@pytest.mark.parametrize("smaller", [True, False])
+def test_a_journal_of_another_file_is_nothing_to_go_by(log: Path, smaller: bool) -> None:
+    """Killed within a batch, and the file then replaced by somebody: the new file is neither cut nor filled up."""
+    with process(log, code=TORN) as child:
+        assert child.wait(timeout=60) == -signal.SIGKILL
+    new = b"n,state\r\n" + (b"" if smaller else b"7,up\r\n" * 1000)
+    log.unlink()
+    log.write_bytes(new)
+    append_rows(log, [["2", "down"]], durable=False)
+    assert log.read_bytes() == new + b"2,down\r\n"
+    assert list(log.parent.iterdir()) == [log]
+
+
 WRITER = """
 import sys
 from cb_csv import Appender

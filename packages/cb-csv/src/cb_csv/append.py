@@ -189,17 +189,20 @@ class Appender:
             self._forget()
 
     def _take_back(self) -> None:
-        """Undo a batch whose writer was killed."""
+        """Undo a batch whose writer was killed. A file that was replaced or rewritten since is not touched."""
         try:
-            size = int(self._journal.read_text())
-        except (FileNotFoundError, ValueError):  # an empty journal: killed before a byte of the batch was written
-            self._journal.unlink(missing_ok=True)
+            inode, size, end = map(int, self._journal.read_text().split())
+        except FileNotFoundError:
             return
-        os.truncate(self._descriptor, size)
-        if self._durable:
-            os.fsync(self._descriptor)
+        except ValueError:  # an empty journal: killed before a byte of the batch was written
+            inode = size = end = -1
+        found = os.fstat(self._descriptor)
+        if found.st_ino == inode and size < found.st_size <= end:
+            os.truncate(self._descriptor, size)
+            if self._durable:
+                os.fsync(self._descriptor)
+            self._forget()
         self._journal.unlink()
-        self._forget()
 
     def _look(self) -> None:
         """Learn the file's dialect, encoding and columns, or give it those that it shall have."""
@@ -257,7 +260,7 @@ class Appender:
         size = os.fstat(self._descriptor).st_size
         journal = size // _PAGE != (size + len(data) - 1) // _PAGE
         if journal:
-            self._keep(size)
+            self._keep(size, size + len(data))
         try:
             self._write_whole(data)
             if self._durable:
@@ -276,11 +279,11 @@ class Appender:
         if os.write(self._descriptor, data) != len(data):
             raise OSError(errno.ENOSPC, "no space left for the whole batch (nothing was added)", self._name)
 
-    def _keep(self, size: int) -> None:
-        """Note the file's length before a batch."""
+    def _keep(self, size: int, end: int) -> None:
+        """Note which file it is, and its length before and after a batch."""
         descriptor = os.open(self._journal, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         try:
-            os.write(descriptor, str(size).encode())
+            os.write(descriptor, f"{os.fstat(self._descriptor).st_ino} {size} {end}".encode())
             if self._durable:
                 os.fsync(descriptor)
         finally:
