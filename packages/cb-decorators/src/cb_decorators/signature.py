@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MARK", "Factory", "Shape", "is_async", "name_of", "shape_of"]
+__all__ = ["MARK", "Factory", "Shape", "is_async", "name_of", "parameters_of", "refuse_descriptor", "shape_of"]
 
 MARK = "_cb_"
 """What names in a body start with; changed for another mark where the function's own names start with it."""
@@ -43,6 +43,8 @@ class Shape:
     kinds: dict[str, _Kind]
     defaults: dict[str, object]
     """The objects behind the names of defaults."""
+    optional: frozenset[str]
+    """Those with a default."""
     mark: str
 
     @property
@@ -92,20 +94,7 @@ class Shape:
 
 def shape_of(function: Callable[..., object]) -> Shape:
     """Read the signature of *function* itself: not of what it wraps, which may take other arguments."""
-    options: dict[str, Any] = {"follow_wrapped": False}
-    if sys.version_info >= (3, 14):  # pragma: no cover # annotations may name what is not there at run time
-        import annotationlib
-
-        options["annotation_format"] = annotationlib.Format.STRING
-    try:
-        found = list(inspect.signature(function, **options).parameters.values())
-    except (ValueError, TypeError):
-        found = []
-        readable = False
-    else:
-        readable = all(one.name.isidentifier() and not keyword.iskeyword(one.name) for one in found)
-    if not readable:
-        found = [inspect.Parameter("args", _Kind.VAR_POSITIONAL), inspect.Parameter("kwargs", _Kind.VAR_KEYWORD)]
+    found = parameters_of(function)
     mark = MARK
     while any(name.startswith(mark) for name in [*(one.name for one in found), name_of(function)]):
         mark += "_"
@@ -127,7 +116,34 @@ def shape_of(function: Callable[..., object]) -> Shape:
             defaults[default] = one.default
             pieces.append(f"{one.name}={default}")
     kinds = {one.name: one.kind for one in found}
-    return Shape(", ".join(pieces), tuple(kinds), kinds, defaults, mark)
+    optional = frozenset(one.name for one in found if one.default is not one.empty)
+    return Shape(", ".join(pieces), tuple(kinds), kinds, defaults, optional, mark)
+
+
+def parameters_of(function: Callable[..., object]) -> list[inspect.Parameter]:
+    """Return the parameters as they can be written: ``*args, **kwargs`` where they cannot be read."""
+    options: dict[str, Any] = {"follow_wrapped": False}
+    if sys.version_info >= (3, 14):  # pragma: no cover # annotations may name what is not there at run time
+        import annotationlib
+
+        options["annotation_format"] = annotationlib.Format.STRING
+    try:
+        found = list(inspect.signature(function, **options).parameters.values())
+    except (ValueError, TypeError):
+        pass
+    else:
+        if all(one.name.isidentifier() and not keyword.iskeyword(one.name) for one in found):
+            return found
+    return [inspect.Parameter("args", _Kind.VAR_POSITIONAL), inspect.Parameter("kwargs", _Kind.VAR_KEYWORD)]
+
+
+def refuse_descriptor(function: object, decorator: str) -> None:
+    """Raise where a decorator for functions is given what only a class can make one of."""
+    if isinstance(function, classmethod | staticmethod):
+        kind = type(function).__name__
+        raise TypeError(f"@{decorator} stands under @{kind}, not over it")
+    if not callable(function):
+        raise TypeError(f"@{decorator} is for functions, not {type(function).__qualname__}: {function!r}")
 
 
 class Factory:

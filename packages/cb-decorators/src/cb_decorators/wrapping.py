@@ -15,7 +15,7 @@ from cb_decorators.cache import CacheInfo
 from cb_decorators.errors import DecoratorError, UnhashableArgument
 from cb_decorators.policy import Policy
 from cb_decorators.runs import AsyncCache, SharedBacking, SyncCache
-from cb_decorators.signature import Factory, is_async, name_of, shape_of
+from cb_decorators.signature import Factory, is_async, name_of, parameters_of, shape_of
 
 __all__ = ["CachedMethod", "Maker", "method_of"]
 
@@ -160,6 +160,7 @@ class CachedMethod:
         self.__name__: str = maker.function.__name__
         self.__qualname__: str = maker.function.__qualname__
         self.__module__ = maker.function.__module__
+        self.__signature__: inspect.Signature = inspect.Signature(parameters_of(maker.function))
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         if instance is None:
