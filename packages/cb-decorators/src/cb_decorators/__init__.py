@@ -6,7 +6,7 @@ from cb_decorators.announcing import announce, decorator
 from cb_decorators.cache import CacheInfo
 from cb_decorators.caching import cached
 from cb_decorators.call import Call
-from cb_decorators.errors import DecoratorError, StoreError, UnhashableArgument, ValidationError
+from cb_decorators.errors import DecoratorError, StoreError, StoreUnavailable, UnhashableArgument, ValidationError
 from cb_decorators.protocols import Cached, CachedClassMethod, CachedFunction, CachedStaticMethod
 from cb_decorators.stats import Summary
 from cb_decorators.timing import SPENT_TIME, TOOK, Timer, Timings, timed
@@ -25,6 +25,7 @@ __all__ = [
     "Call",
     "DecoratorError",
     "StoreError",
+    "StoreUnavailable",
     "Summary",
     "Timer",
     "Timings",

@@ -10,7 +10,7 @@ from cb_decorators.call import Call
 from cb_decorators.errors import DecoratorError
 from cb_decorators.policy import Lifetime, Policy, Seconds, seconds_of
 from cb_decorators.protocols import CachedClassMethod, CachedFunction, CachedStaticMethod, Decorator, P
-from cb_decorators.signature import shape_of
+from cb_decorators.signature import name_of, shape_of
 from cb_decorators.wrapping import Maker, method_of
 
 if TYPE_CHECKING:
@@ -147,12 +147,17 @@ def cached(
         inner = what.__func__ if of_class or static else what
         if not callable(inner):
             raise TypeError(f"cached is for functions and methods, not {type(inner).__qualname__}: {inner!r}")
+        method = of_class or (not static and shape_of(inner).names[:1] == ("self",))
         backing = None
         if store is not None:
-            from cb_decorators.shared import Shared
+            from cb_decorators.shared import Shared, function_of
 
-            backing = Shared(store, inner, policy)
-        method = of_class or (not static and shape_of(inner).names[:1] == ("self",))
+            if method and key is None:
+                raise DecoratorError(
+                    f"{name_of(inner)}(): instances are not the same in other processes (decorate with key= and return "
+                    "what tells their results apart)"
+                )
+            backing = Shared(store, function_of(inner), policy)
         maker = Maker(inner, policy, key=key, ignore=ignore, backing=backing, method=method)
         if method:
             return method_of(maker, of_class=of_class)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["DecoratorError", "StoreError", "UnhashableArgument", "ValidationError"]
+__all__ = ["DecoratorError", "StoreError", "StoreUnavailable", "UnhashableArgument", "ValidationError"]
 
 
 class DecoratorError(Exception):
@@ -33,3 +33,7 @@ class ValidationError(DecoratorError, ValueError):
         self.function = function
         self.arguments: dict[str, object] = dict(arguments or {})
         self.predicate = predicate
+
+
+class StoreUnavailable(StoreError):
+    """A shared store that does not answer now. Callers see it only with ``strict=True``."""
