@@ -1,7 +1,7 @@
 """A cache's bookkeeping: what a call finds, who runs, what a run leaves behind. No function is called here.
 
-Everything below happens under one lock per cache, held for a few dictionary operations. It is re-entrant because a key's
-``__eq__``, or a value's finaliser, may call the cached function. Values that leave are let go of after the lock is.
+Everything below happens under one lock per cache, held for a few dictionary operations. It is re-entrant because the
+``__eq__`` of a key, or a value's finaliser, may call the cached function. What leaves is let go of after the lock.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ class Cache:
         self.backing: Backing | None = backing
         self.table: Table = Table(policy.maxsize)
         self.failures: Table = Table(policy.maxsize)
-        self.misses = 0
-        self.waits = 0
-        self.found = 0
+        self.misses: int = 0
+        self.waits: int = 0
+        self.found: int = 0
         """Calls that the backing answered."""
         self._flights: dict[Hashable, Flight] = {}
         self._mutex = threading.RLock()
@@ -219,7 +219,7 @@ class Cache:
         with self._mutex:
             self._flights.clear()
             dropped = self.table.clear() + self.failures.clear()
-            self.misses = self.waits = self.found = 0
+            self.misses, self.waits, self.found = 0, 0, 0
         del dropped
         if self.backing:
             self.backing.clear()

@@ -28,11 +28,13 @@ def cached(
 @overload
 def cached(function: classmethod[Any, P, T], /) -> CachedClassMethod[P, T, T]: ...
 @overload
-def cached(
+def cached(  # type: ignore[overload-overlap]
     function: staticmethod[P, Coroutine[Any, Any, T]], /
 ) -> CachedStaticMethod[P, Coroutine[Any, Any, T], T]: ...
 @overload
-def cached(function: staticmethod[P, T], /) -> CachedStaticMethod[P, T, T]: ...
+def cached(  # type: ignore[overload-overlap]
+    function: staticmethod[P, T], /
+) -> CachedStaticMethod[P, T, T]: ...
 @overload
 def cached(function: Callable[P, Coroutine[Any, Any, T]], /) -> CachedFunction[P, Coroutine[Any, Any, T], T]: ...
 @overload
@@ -123,7 +125,7 @@ def cached(
     >>> area.invalidate(3)
     True
     """
-    if maxsize is not None and (not isinstance(maxsize, int) or isinstance(maxsize, bool) or maxsize < 0):
+    if maxsize is not None and (type(maxsize) is not int or maxsize < 0):
         raise DecoratorError(f"maxsize must be a whole number from 0, or None for no limit, not {maxsize!r}")
     lifetime = ttl if ttl is None or callable(ttl) else seconds_of(ttl, "ttl")
     policy = Policy(

@@ -15,7 +15,7 @@ from cb_decorators import __version__
 from cb_decorators.caching import cached
 from cb_decorators.call import Call
 from cb_decorators.cli_exec import clear, execute, invalidate, stats
-from cb_decorators.cli_input import InputError, lines_of, say
+from cb_decorators.cli_input import lines_of, say
 from cb_decorators.cli_run import run
 from cb_decorators.errors import DecoratorError
 from cb_decorators.palindrome import complete, is_palindrome
@@ -113,7 +113,9 @@ def palindrome(
         convert = cached(maxsize=None, on_miss=_not_found)(convert)
     if no_spaces:
         check_first: Callable[..., Any] = (
-            validated(no_whitespace, if_invalid="input shouldn't contain spaces.") if interactive else validated(no_whitespace)
+            validated(no_whitespace, if_invalid="input shouldn't contain spaces.")
+            if interactive
+            else validated(no_whitespace)
         )
         convert = check_first(convert)
     if timing:
@@ -166,7 +168,5 @@ def _asked() -> Iterator[str]:
         prompt = _PROMPT
 
 
-for command in (run, execute, stats, invalidate, clear):
-    commands.add_command(command)
-
-__all__ = ["InputError", "commands", "main"]
+for _command in (run, execute, stats, invalidate, clear):
+    commands.add_command(_command)

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import hashlib
 import json
-
 import signal
 import subprocess
 import sys
@@ -30,8 +29,12 @@ _EXEC: dict[str, Any] = {"ignore_unknown_options": True, "allow_interspersed_arg
 
 
 def _key_options(command: Callable[..., Any]) -> Any:
-    command = click.option("--stdin", "piped", is_flag=True, help="Hand stdin to the command, as part of the key.")(command)
-    command = click.option("--key", metavar="TEXT", help="What tells results apart, instead of folder and command.")(command)
+    command = click.option("--stdin", "piped", is_flag=True, help="Hand stdin to the command, as part of the key.")(
+        command
+    )
+    command = click.option("--key", metavar="TEXT", help="What tells results apart, instead of folder and command.")(
+        command
+    )
     return click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="CMD...")(command)
 
 

@@ -25,7 +25,9 @@ __all__ = ["run"]
 @click.argument("file", metavar="[FILE]", default="-")
 @click.option("--args", "arguments", metavar="JSON", help="One call with these arguments, instead of FILE.")
 @click.option("--time", "timing", is_flag=True, help="Print a table of times on stderr at the end.")
-@click.option("--format", "form", type=click.Choice(["table", "json", "prometheus"]), default="table", help="Of --time.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "prometheus"]), default="table", help="Of --time."
+)
 @click.option("--cache", "caching", is_flag=True, help="Run once for equal arguments; implied by --ttl and --store.")
 @click.option("--ttl", type=DURATION, help="Keep results this long: 30, 10m, 2h.")
 @click.option("--maxsize", type=click.IntRange(0), help="Keep this many results in memory.  [default: all]")

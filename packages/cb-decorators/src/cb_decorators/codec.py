@@ -16,7 +16,7 @@ from cb_decorators.errors import DecoratorError, StoreError
 
 __all__ = ["Codec", "codec_of"]
 
-_JSON = frozenset({str, int, float, bool, type(None)})
+_JSON: frozenset[type] = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def codec_of(name: str) -> Codec:
         return Codec(name, _dump_pickle, pickle.loads)
     if name == "msgpack":
         try:
-            import msgpack
+            import msgpack  # type: ignore[import-untyped,unused-ignore]
         except ImportError as error:
             raise DecoratorError("codec msgpack: not installed (pip install 'cb-decorators[msgpack]')") from error
 

@@ -1,7 +1,7 @@
 """Timing what a generator does between two of its yields, and not what its consumer does meanwhile.
 
-These are ``yield from``, and what an asynchronous ``yield from`` would be, written out so that a clock can run while the
-inner generator does.
+These are ``yield from``, and what an asynchronous ``yield from`` would be, written out so that a clock can run while
+the inner generator does.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One run of a function that several callers may be waiting for, and who waits for whom.
 
-A caller that finds a run for its key under way waits for it, unless that could never end: the run may itself be waiting,
-through any number of others, for the very run that this caller is part of. So every run knows what is waited for from
-inside it, and a caller looks along these lines before it waits. Where they lead back to itself it computes the value
+A caller that finds a run for its key under way waits for it, unless that could never end: the run may itself be
+waiting, through any number of others, for the very run that this caller is part of. So every run knows what is
+waited for from inside it, and a caller looks along these lines before it waits. Where they lead back to itself it computes the value
 instead. Which runs a caller is part of is a context variable: tasks and ``asyncio.to_thread`` inherit it.
 """
 
@@ -34,16 +34,27 @@ def forget_graph() -> None:
 class Flight:
     """A run under way. Its fields change under the lock of its cache, ``waits`` under the graph's."""
 
-    __slots__ = ("__weakref__", "_error", "_traceback", "_value", "abandoned", "loop", "passengers", "task", "waits", "wakers")
+    __slots__ = (
+        "__weakref__",
+        "_error",
+        "_traceback",
+        "_value",
+        "abandoned",
+        "loop",
+        "passengers",
+        "task",
+        "waits",
+        "wakers",
+    )
 
     def __init__(self) -> None:
         self.waits: list[Flight] = []
         """What is waited for from inside this run."""
         self.wakers: list[Callable[[], None]] = []
         """Called once when the run has ended."""
-        self.passengers = 0
+        self.passengers: int = 0
         """How many callers still want the outcome."""
-        self.abandoned = False
+        self.abandoned: bool = False
         """Ended without an outcome: whoever waits starts again."""
         self.task: asyncio.Task[None] | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -81,9 +92,9 @@ def again(error: Exception, traceback: TracebackType | None) -> Exception:
     """
     try:
         twin = copy.copy(error)
-        if type(twin) is not type(error) or twin.args != error.args:
-            raise TypeError("another exception came back")
     except Exception:  # noqa: BLE001 - whatever a class's own copying raises
+        twin = None
+    if type(twin) is not type(error) or twin.args != error.args:
         return error.with_traceback(traceback)
     twin.__cause__, twin.__context__, twin.__suppress_context__ = (
         error.__cause__,

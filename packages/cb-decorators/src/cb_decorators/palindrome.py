@@ -1,7 +1,7 @@
 """Palindromes: recognise one, and complete a word to one with as few letters as possible at its end.
 
-A completion needs the longest suffix that is a palindrome, which is the longest suffix of the text that is also a prefix
-of the text reversed. It is looked for among suffixes of more than two thirds of the length, then of more than two
+A completion needs the longest suffix that is a palindrome, which is the longest suffix of the text that is also a
+prefix of the text reversed. It is looked for among suffixes longer than two thirds of the length, then longer than two
 thirds of that, and so on: within one such band the prefix that all candidates share is longer than twice the band is
 wide, so wherever it occurs its occurrences stand in equal steps, and how far the step goes on in both strings tells
 which single one can match. All comparing and searching is done by str, so the loop runs about 2.5 * log2(n) times and
@@ -78,6 +78,7 @@ def _in_band(text: str, turned: str, first: int, last: int) -> int | None:
 def _goes_on(text: str, start: int, step: int) -> int:
     """Return how far from *start* on each letter equals the one *step* before it."""
     good, stride = start + step, step
+    end = len(text)
     while good < len(text):
         end = min(len(text), good + stride)
         if text[good - step : end - step] != text[good:end]:

@@ -21,14 +21,14 @@ Lifetime: TypeAlias = Seconds | None
 """How long a result stays valid; None for as long as there is room."""
 
 
-def seconds_of(value: Seconds, what: str) -> float:
+def seconds_of(value: object, what: str) -> float:
     """Return a length of time in seconds; it must be a number above 0.
 
     Raises:
         DecoratorError: It is not.
     """
     number = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(number, bool) or not isinstance(number, int | float) or not (isfinite(number) and number > 0):
+    if not isinstance(number, int | float) or number is True or not (isfinite(number) and number > 0):
         raise DecoratorError(f"{what} must be seconds or a timedelta above 0, not {value!r}")
     return number
 
@@ -54,8 +54,8 @@ class Policy:
         """
         if isinstance(value, CoroutineType | GeneratorType | AsyncGeneratorType):
             raise TypeError(
-                f"a {type(value).__name__} can be used only once and cannot be cached (cache the function that makes it "
-                "an async def, or return a list)"
+                f"a {type(value).__name__} can be used only once and cannot be cached (cache the async def "
+                "itself, or return a list)"
             )
         ttl = self.ttl
         if callable(ttl):

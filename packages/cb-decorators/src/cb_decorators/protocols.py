@@ -7,7 +7,7 @@ one for each instance.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, overload
 
 from cb_decorators.cache import CacheInfo
 
@@ -17,12 +17,13 @@ P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
 S = TypeVar("S")
 R_co = TypeVar("R_co", covariant=True)
 
 
-class Cached(Protocol[P, R_co, T]):
-    """A function whose results are kept. ``R_co`` is what a call returns, ``T`` the result that is kept.
+class Cached(Protocol[P, R_co, T_contra]):
+    """A function whose results are kept. ``R_co`` is what a call returns, ``T_contra`` the result that is kept.
 
     They differ for a coroutine function: a call returns a coroutine, the result is what it ends with.
     """
@@ -48,14 +49,14 @@ class Cached(Protocol[P, R_co, T]):
     def contains(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Whether this call would be answered without a run."""
 
-    def put(self, value: T, /, *args: P.args, **kwargs: P.kwargs) -> None:
+    def put(self, value: T_contra, /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Keep *value* as the result of this call."""
 
     def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Run the function now, keep and return its result."""
 
 
-class CachedFunction(Cached[P, R_co, T], Protocol[P, R_co, T]):
+class CachedFunction(Cached[P, R_co, T_contra], Protocol[P, R_co, T_contra]):
     """A cached function, or a cached method: taken from an instance, it no longer wants ``self``."""
 
     @overload
@@ -67,16 +68,16 @@ class CachedFunction(Cached[P, R_co, T], Protocol[P, R_co, T]):
     def __get__(self, instance: object, owner: type | None = None, /) -> object: ...
 
 
-class CachedClassMethod(Protocol[P, R_co, T]):
+class CachedClassMethod(Protocol[P, R_co, T_contra]):
     """A cached class method: each class has its own results."""
 
-    def __get__(self, instance: object, owner: type | None = None, /) -> Cached[P, R_co, T]: ...
+    def __get__(self, instance: object, owner: type | None = None, /) -> Cached[P, R_co, T_contra]: ...
 
 
-class CachedStaticMethod(Protocol[P, R_co, T]):
+class CachedStaticMethod(Protocol[P, R_co, T_contra]):
     """A cached static method."""
 
-    def __get__(self, instance: object, owner: type | None = None, /) -> Cached[P, R_co, T]: ...
+    def __get__(self, instance: object, owner: type | None = None, /) -> Cached[P, R_co, T_contra]: ...
 
 
 class Decorator(Protocol):
@@ -85,17 +86,19 @@ class Decorator(Protocol):
     if TYPE_CHECKING:
 
         @overload
-        def __call__(self, function: classmethod[Any, P, Coroutine[Any, Any, T]], /) -> CachedClassMethod[
-            P, Coroutine[Any, Any, T], T
-        ]: ...
+        def __call__(
+            self, function: classmethod[Any, P, Coroutine[Any, Any, T]], /
+        ) -> CachedClassMethod[P, Coroutine[Any, Any, T], T]: ...
         @overload
         def __call__(self, function: classmethod[Any, P, T], /) -> CachedClassMethod[P, T, T]: ...
         @overload
-        def __call__(self, function: staticmethod[P, Coroutine[Any, Any, T]], /) -> CachedStaticMethod[
-            P, Coroutine[Any, Any, T], T
-        ]: ...
+        def __call__(  # type: ignore[overload-overlap]
+            self, function: staticmethod[P, Coroutine[Any, Any, T]], /
+        ) -> CachedStaticMethod[P, Coroutine[Any, Any, T], T]: ...
         @overload
-        def __call__(self, function: staticmethod[P, T], /) -> CachedStaticMethod[P, T, T]: ...
+        def __call__(  # type: ignore[overload-overlap]
+            self, function: staticmethod[P, T], /
+        ) -> CachedStaticMethod[P, T, T]: ...
         @overload
         def __call__(
             self, function: Callable[P, Coroutine[Any, Any, T]], /

@@ -14,12 +14,15 @@ def as_table(summaries: Sequence[Summary]) -> str:
     """Return aligned columns, the name that took most first; one line without a call."""
     if not summaries:
         return "no calls timed yet"
-    rows = [("name", "calls", "failed", "total", "min", "mean", "p50", "p90", "p99", "max")]
+    rows: list[tuple[str, ...]] = [("name", "calls", "failed", "total", "min", "mean", "p50", "p90", "p99", "max")]
     for one in sorted(summaries, key=lambda one: -one.total):
-        rows.append((one.name, str(one.count), str(one.failures), *map(_length, one[3:])))
+        times = map(_length, one[3:])
+        rows += [(one.name, str(one.calls), str(one.failures), *times)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
         for row in rows
     )
 
@@ -49,10 +52,12 @@ def as_prometheus(summaries: Sequence[Summary]) -> str:
     ]
     for one in summaries:
         name = _label(one.name)
-        for percent in PERCENTILES:
-            lines.append(f'cb_decorators_call_seconds{{name="{name}",quantile="{percent / 100}"}} {getattr(one, f"p{percent}")}')
+        lines += [
+            f'cb_decorators_call_seconds{{name="{name}",quantile="{percent / 100}"}} {getattr(one, f"p{percent}")}'
+            for percent in PERCENTILES
+        ]
         lines.append(f'cb_decorators_call_seconds_sum{{name="{name}"}} {one.total}')
-        lines.append(f'cb_decorators_call_seconds_count{{name="{name}"}} {one.count}')
+        lines.append(f'cb_decorators_call_seconds_count{{name="{name}"}} {one.calls}')
     lines += [
         "# HELP cb_decorators_call_failures_total Calls that raised.",
         "# TYPE cb_decorators_call_failures_total counter",

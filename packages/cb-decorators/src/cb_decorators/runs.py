@@ -111,8 +111,8 @@ class AsyncCache(_Runs):
                 await self._wait(flight, key, waiter)
                 if not flight.abandoned:
                     return self.fresh(flight.result(leader=leader))
-                if leader:  # the function cancelled itself: that is its outcome
-                    raise asyncio.CancelledError
+                if leader and flight.task is not None:  # the function cancelled itself: that is its outcome
+                    await flight.task
             except asyncio.CancelledError:
                 if flight.task is not None and flight.passengers == 1:
                     await self._cancel(flight, key)

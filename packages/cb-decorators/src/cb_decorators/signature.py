@@ -19,7 +19,7 @@ import keyword
 import linecache
 import string
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +74,9 @@ class Shape:
 
     def by_position(self, count: int) -> list[str]:
         """Return the name of the parameter that takes each of *count* positional arguments."""
-        plain = [name for name in self.names if self.kinds[name] in {_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD}]
+        plain = [
+            name for name in self.names if self.kinds[name] in {_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD}
+        ]
         rest = [name for name in self.names if self.kinds[name] is _Kind.VAR_POSITIONAL]
         return plain[:count] + rest * (count - len(plain))
 
@@ -82,7 +84,7 @@ class Shape:
         """``*`` and ``**`` for the parameters that collect."""
         return {_Kind.VAR_POSITIONAL: "*", _Kind.VAR_KEYWORD: "**"}.get(self.kinds[name], "")
 
-    def key(self, leave_out: Sequence[str] = ()) -> str:
+    def key(self, leave_out: Collection[str] = ()) -> str:
         """An expression for what tells this call from others: the argument itself where there is one, else a tuple."""
         parts = [
             f"{self.mark}frozenset({name}.items())" if self.kinds[name] is _Kind.VAR_KEYWORD else name

@@ -25,7 +25,7 @@ class Summary(NamedTuple):
     """What one name took. All times in seconds; zero where there was no call yet."""
 
     name: str
-    count: int
+    calls: int
     failures: int
     """How many of them raised."""
     total: float

@@ -25,14 +25,14 @@ __all__ = ["Entry", "Table"]
 class Entry:
     """A value, the clock's reading from which on it is no longer valid, and until when it may be served stale."""
 
-    __slots__ = ("expires", "key", "keep", "used", "value")
+    __slots__ = ("expires", "keep", "key", "used", "value")
 
     def __init__(self, key: Hashable, value: Any, expires: float, keep: float, used: int) -> None:
-        self.key = key
-        self.value = value
-        self.expires = expires
-        self.keep = keep
-        self.used = used
+        self.key: Hashable = key
+        self.value: Any = value
+        self.expires: float = expires
+        self.keep: float = keep
+        self.used: int = used
 
 
 class Table:
@@ -43,8 +43,8 @@ class Table:
     def __init__(self, maxsize: int | None) -> None:
         self.data: dict[Hashable, Entry] = {}
         """Looked up without the lock. Never replaced, only changed: the generated wrapper holds it."""
-        self.ticks = itertools.count()
-        self.maxsize = maxsize
+        self.ticks: itertools.count[int] = itertools.count()
+        self.maxsize: int | None = maxsize
         self._drawn = 0  # numbers that were drawn, but not by a hit
         self._serial = itertools.count()  # tells entries apart in a heap, which must never compare values
         self._by_use: list[tuple[int, int, Entry]] = []

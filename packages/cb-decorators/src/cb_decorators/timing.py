@@ -243,12 +243,14 @@ class Timings:
         'welcome'
         >>> with mine("a block"):
         ...     pass
-        >>> [(one.name.rpartition(".")[2], one.count) for one in mine.stats()]
+        >>> [(one.name.rpartition(".")[2], one.calls) for one in mine.stats()]
         [('login', 1), ('a block', 1)]
         """
         if name is not None and not isinstance(name, str):
             return self()(name)
-        if unknown := sorted({field.partition(".")[0] for _, field, _, _ in Formatter().parse(template) if field} - _FIELDS):
+        if unknown := sorted(
+            {field.partition(".")[0] for _, field, _, _ in Formatter().parse(template) if field} - _FIELDS
+        ):
             raise DecoratorError(f"template: no field {', '.join(unknown)} (there are {', '.join(sorted(_FIELDS))})")
         if log is None and threshold is not None:
             log = logging.getLogger("cb_decorators")
@@ -264,7 +266,7 @@ class Timings:
         """Return a summary of each name that was called, in the order of their first definition."""
         with self._mutex:
             every = list(self._stats.values())
-        return [summary for summary in (one.summary() for one in every) if summary.count]
+        return [summary for summary in (one.summary() for one in every) if summary.calls]
 
     def report(self, format: Literal["table", "json", "prometheus"] = "table") -> str:  # noqa: A002
         """Return the times as a table for people, as JSON, or in Prometheus' text format.

@@ -15,6 +15,7 @@ __all__ = ["RAISE", "no_whitespace", "validated"]
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class _Raise:
@@ -30,13 +31,13 @@ class _Checking(Protocol):
     def __call__(self, function: Callable[P, R], /) -> Callable[P, R]: ...
 
 
-class _Replacing(Protocol[T]):
+class _Replacing(Protocol[T_co]):
     @overload
     def __call__(
         self, function: Callable[P, Coroutine[Any, Any, R]], /
-    ) -> Callable[P, Coroutine[Any, Any, R | T]]: ...
+    ) -> Callable[P, Coroutine[Any, Any, R | T_co]]: ...
     @overload
-    def __call__(self, function: Callable[P, R], /) -> Callable[P, R | T]: ...
+    def __call__(self, function: Callable[P, R], /) -> Callable[P, R | T_co]: ...
 
 
 @overload
@@ -123,7 +124,10 @@ def validated(
         if result is not None:
             wait = "await " if is_async(result) else ""
             number = len(predicates)
-            lines += [f"if not {wait}_cb_p{number}(_cb_result):", f"    return _cb_refuse({number}, {{'result': _cb_result}})"]
+            lines += [
+                f"if not {wait}_cb_p{number}(_cb_result):",
+                f"    return _cb_refuse({number}, {{'result': _cb_result}})",
+            ]
         lines.append("return _cb_result")
         given = {f"p{number}": predicate for number, predicate in enumerate(checks)} | {
             "refuse": refuse,
@@ -145,8 +149,11 @@ def _arguments(predicate: Callable[..., object], shape: Shape, function: object)
     wanted = shape_of(predicate)
     if any(wanted.kinds[name] is Parameter.VAR_POSITIONAL for name in wanted.names):
         names = list(shape.names)
-        passed = ", ".join("*" * (shape.kinds[name] is Parameter.VAR_POSITIONAL) + name for name in names
-                           if shape.kinds[name] is not Parameter.VAR_KEYWORD)
+        passed = ", ".join(
+            "*" * (shape.kinds[name] is Parameter.VAR_POSITIONAL) + name
+            for name in names
+            if shape.kinds[name] is not Parameter.VAR_KEYWORD
+        )
     else:
         needed = [name for name in wanted.names if wanted.kinds[name] is not Parameter.VAR_KEYWORD]
         names = [name for name in needed if name in shape.names]
@@ -162,7 +169,7 @@ def _arguments(predicate: Callable[..., object], shape: Shape, function: object)
 
 
 def _typed(function: Callable[..., Any]) -> tuple[Callable[..., Any], type[ValidationError]]:
-    """Return the function checked by beartype, and what it raises: a class of its own, to know it from a nested one's."""
+    """Return the function checked by beartype, and what it raises: a class of its own, unlike a nested one's."""
     try:
         from beartype import BeartypeConf, beartype
     except ImportError as error:

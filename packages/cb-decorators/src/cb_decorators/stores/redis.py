@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from cb_decorators.codec import codec_of
 from cb_decorators.errors import DecoratorError, StoreUnavailable
@@ -65,7 +65,8 @@ redis.call('DEL', KEYS[3])
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
 if ARGV[2] == '1' then
-  if ARGV[4] == '-1' then redis.call('SET', KEYS[1], ARGV[3]) else redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4]) end
+  redis.call('SET', KEYS[1], ARGV[3])
+  if ARGV[4] ~= '-1' then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
 end
 redis.call('PUBLISH', KEYS[2], '1')
 return 1
@@ -213,7 +214,7 @@ class RedisStore:
         if self._own:
             self._client.close()
 
-    def __enter__(self) -> RedisStore:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from math import inf
 from pathlib import Path
+from typing import Self
 
 from cb_decorators.codec import codec_of
 from cb_decorators.errors import StoreError, StoreUnavailable
@@ -97,7 +98,9 @@ class SQLiteStore:
                         self._count(db, function, misses=1)
                         return Claim("alone")
                     until = now + self.lock_ttl
-                    db.executemany("insert into waits values (?, ?, ?, ?)", [(own, function, call, until) for own in within])
+                    db.executemany(
+                        "insert into waits values (?, ?, ?, ?)", [(own, function, call, until) for own in within]
+                    )
                 return Claim("busy")
             db.execute("replace into claims values (?, ?, ?, ?)", (function, call, token, now + self.lock_ttl))
             self._count(db, function, misses=1)
@@ -168,7 +171,7 @@ class SQLiteStore:
                 self._connection.close()
             self._connection = None
 
-    def __enter__(self) -> SQLiteStore:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -229,7 +232,7 @@ class SQLiteStore:
             (found,) = db.execute("pragma application_id").fetchone()
             (tables,) = db.execute("select count(*) from sqlite_master").fetchone()
             if found != _APPLICATION and tables:
-                raise StoreError(f"{self.path}: a SQLite file of another program (choose another path)")
+                raise StoreError(f"{self.path}: a SQLite file of another program (choose another path)")  # noqa: TRY301
             db.execute("pragma journal_mode = wal")
             db.execute("pragma synchronous = normal")
             db.execute(f"pragma application_id = {_APPLICATION}")
