@@ -2,8 +2,9 @@
 
 A caller that finds a run for its key under way waits for it, unless that could never end: the run may itself be
 waiting, through any number of others, for the very run that this caller is part of. So every run knows what is
-waited for from inside it, and a caller looks along these lines before it waits. Where they lead back to itself it computes the value
-instead. Which runs a caller is part of is a context variable: tasks and ``asyncio.to_thread`` inherit it.
+waited for from inside it, and a caller looks along these lines before it waits. Where they lead back to itself it
+computes the value instead. Which runs a caller is part of is a context variable: tasks and ``asyncio.to_thread``
+inherit it.
 """
 
 from __future__ import annotations

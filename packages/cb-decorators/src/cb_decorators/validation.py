@@ -111,11 +111,15 @@ def validated(
                 predicate=predicate,
             )
 
-        lines = []
+        lines: list[str] = []
+        pieces: dict[str, str] = {}
         for number, predicate in enumerate(predicates):
-            passed, seen = _arguments(predicate, shape, function)
+            pieces[f"passed{number}"], pieces[f"seen{number}"] = _arguments(predicate, shape, function)
             wait = "await " if is_async(predicate) else ""
-            lines += [f"if not {wait}_cb_p{number}({passed}):", f"    return _cb_refuse({number}, {{{seen}}})"]
+            lines += [
+                f"if not {wait}_cb_p{number}($passed{number}):",
+                f"    return _cb_refuse({number}, {{$seen{number}}})",
+            ]
         wait = "await " if asynchronous else ""
         run = f"_cb_result = {wait}_cb_function($forward)"
         if types and if_invalid is not RAISE:
@@ -136,7 +140,7 @@ def validated(
             "if_invalid": if_invalid,
         }
         factory = Factory(
-            function, shape, "\n".join(lines), list(given), purpose="validated", asynchronous=asynchronous
+            function, shape, "\n".join(lines), list(given), purpose="validated", asynchronous=asynchronous, **pieces
         )
         wrapper: Callable[..., Any] = factory.make(**given)
         return wrapper
