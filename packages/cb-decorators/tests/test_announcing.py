@@ -7,7 +7,6 @@ import functools
 from typing import Any
 
 import pytest
-
 from cb_decorators import Call, DecoratorError, announce, decorator
 
 

@@ -10,11 +10,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cb_decorators import DecoratorError, UnhashableArgument, cached
 from decorators_support import Clock
 from hypothesis import given
 from hypothesis import strategies as st
-
-from cb_decorators import DecoratorError, UnhashableArgument, cached
 
 
 def test_equal_spellings_are_one_call() -> None:

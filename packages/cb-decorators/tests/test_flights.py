@@ -12,9 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from decorators_support import FULL, in_threads, join, until
-
 from cb_decorators import cached
+from decorators_support import FULL, in_threads, join, until
 
 
 class Gate:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from decorators_support import in_threads, join
-
 from cb_decorators import CacheInfo, DecoratorError, Timings, cached
+from decorators_support import in_threads, join
 
 
 @dataclass

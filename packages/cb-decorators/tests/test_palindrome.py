@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from cb_decorators.palindrome import complete, is_palindrome
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from cb_decorators.palindrome import complete, is_palindrome
 
 
 def shortest(text: str) -> str:

@@ -8,10 +8,9 @@ import traceback
 from typing import Any
 
 import pytest
+from cb_decorators import Timings, cached, decorator, validated
 from hypothesis import given
 from hypothesis import strategies as st
-
-from cb_decorators import Timings, cached, decorator, validated
 
 NAMES = st.sampled_from(
     [

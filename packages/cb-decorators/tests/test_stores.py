@@ -15,13 +15,12 @@ from uuid import UUID
 
 import pytest
 import redis
-from decorators_support import Clock, Server, in_threads, join, open_store, until
-
 from cb_decorators import DecoratorError, StoreError, StoreUnavailable, UnhashableArgument, cached
 from cb_decorators.codec import codec_of
 from cb_decorators.shared import call_of, function_of
 from cb_decorators.stores.redis import RedisStore
 from cb_decorators.stores.sqlite import SQLiteStore
+from decorators_support import Clock, Server, in_threads, join, open_store, until
 
 RUNS: list[object] = []
 
@@ -72,7 +71,7 @@ def test_operations(place: str) -> None:
         assert store.clear() == 1
 
 
-def test_results_expire(place: str, clock: Clock) -> None:
+def test_results_expire(place: str) -> None:
     """After their ttl they are made anew; a ttl of 0 for a result keeps nothing."""
     lifetimes: dict[str, float | None] = {"short": 0.001, "never": None, "not": 0}
     with open_store(place) as store:
@@ -108,16 +107,8 @@ def test_a_local_tier(place: str) -> None:
         short = cached(store=store, ttl=0.5, clock=clock)(_same)
         short("b")
         clock.now += 0.5
-        assert not short.cache_info().currsize or not _memory(short).contains_now("b", clock)
-
-
-class _memory:  # noqa: N801
-    def __init__(self, function: Any) -> None:
-        self.table = function.refresh.__self__._cache.table
-
-    def contains_now(self, key: str, clock: Clock) -> bool:
-        """Whether the process itself would still answer."""
-        return key in self.table.data and clock.now < self.table.data[key].expires
+        table = short.refresh.__self__._cache.table  # type: ignore[attr-defined]
+        assert table.data["b"].expires <= clock.now
 
 
 def test_coroutine_functions(place: str) -> None:
@@ -129,16 +120,11 @@ def test_coroutine_functions(place: str) -> None:
             assert await asyncio.gather(*(ours(1) for _ in range(100))) == [1] * 100
             assert await theirs(1) == 1
             assert await theirs.refresh(1) == 1
-            with pytest.raises(StoreError, match="json cannot keep a set"):
-                await ours(frozenset({1}) and _Set())
+            with pytest.raises(StoreError, match="json cannot keep a tuple"):
+                await ours((1, 2))
 
-        with pytest.raises(UnhashableArgument):
-            asyncio.run(main())
-        assert RUNS == [1, 1]
-
-
-class _Set(set[int]):
-    __hash__ = object.__hash__  # type: ignore[assignment]
+        asyncio.run(main())
+        assert RUNS == [1, 1, (1, 2)]
 
 
 def test_an_exception_gives_the_claim_back(place: str) -> None:

@@ -10,9 +10,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from decorators_support import Clock, in_threads, join, until
-
 from cb_decorators import cached
+from decorators_support import Clock, in_threads, join, until
 
 
 class Gate:

@@ -13,12 +13,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from cb_decorators import TOOK, DecoratorError, Timings, timed
+from cb_decorators.stats import Stats
 from decorators_support import in_threads, join
 from hypothesis import given
 from hypothesis import strategies as st
-
-from cb_decorators import TOOK, DecoratorError, Timings, timed
-from cb_decorators.stats import Stats
 
 
 def only(timings: Timings) -> Any:
@@ -119,7 +118,7 @@ def test_generators_are_timed_while_they_run(monkeypatch: pytest.MonkeyPatch) ->
                 got.append((yield number))
             except KeyError as error:
                 got.append(error.args[0])
-        return got  # noqa: B901
+        return got
 
     assert inspect.isgeneratorfunction(numbers)
     one: Any = numbers(3)

@@ -4,7 +4,6 @@ Without postponed annotations: these functions live in a module whose name, give
 """
 
 import pytest
-
 from cb_decorators import ValidationError, validated
 
 

@@ -7,7 +7,6 @@ import sys
 from typing import Any
 
 import pytest
-
 from cb_decorators import DecoratorError, ValidationError, no_whitespace, validated
 
 

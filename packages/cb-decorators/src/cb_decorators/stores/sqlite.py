@@ -44,6 +44,7 @@ with recursive ahead (token) as (
   join claims on claims.function = waits.function and claims.call = waits.call and claims.until > ?)
 select token from ahead
 """
+_PATIENCE = 10.0  # seconds until a file that others keep locked counts as out of order
 _POLL = (0.002, 0.05)  # seconds between two looks, the first and the longest
 
 
@@ -227,7 +228,18 @@ class SQLiteStore:
                 ) from error
 
     def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=10, isolation_level=None, check_same_thread=False)
+        """Open the file. Where several processes do so at first, SQLite says "locked" at once."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return self._prepared()
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(_POLL[0])
+
+    def _prepared(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         try:
             (found,) = db.execute("pragma application_id").fetchone()
             (tables,) = db.execute("select count(*) from sqlite_master").fetchone()
