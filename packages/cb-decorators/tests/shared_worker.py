@@ -1,8 +1,8 @@
 """A process of the tests: calls cached functions over a store and tells, line by line, what it does.
 
-``python shared_worker.py STORE LOG KEY...``: waits for a line on stdin, calls ``body`` for each key, prints each result.
-Each run of ``body`` appends its key to LOG. A key that starts with ``hang`` never ends; ``cross-A-B`` needs ``cross-B-A``
-at the same time. ``python shared_worker.py STORE LOG hammer COUNT`` writes results until it is killed, and prints each
+``python shared_worker.py STORE LOG KEY...``: waits for a line on stdin, calls ``body`` for each key, prints each
+result. Each run of ``body`` appends its key to LOG. A key that starts with ``hang`` never ends; ``cross-A-B`` needs
+``cross-B-A`` at the same time. ``python shared_worker.py STORE LOG hammer COUNT`` writes results until it is killed, and prints each
 number once its result is published.
 """
 
@@ -11,12 +11,17 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 
 from cb_decorators import cached
 from decorators_support import open_store
 
 STORE, LOG = sys.argv[1:3]
+
+
+def tell(word: object) -> None:
+    """Write a line to whoever started this process."""
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
 
 
 def run(key: str) -> str:
@@ -25,11 +30,11 @@ def run(key: str) -> str:
     os.write(log, f"{key}\n".encode())
     os.close(log)
     if key.startswith("hang"):
-        print("running", flush=True)
+        tell("running")
         threading.Event().wait()
     if key.startswith("cross"):
         _, mine, other = key.split("-")
-        print("running", flush=True)
+        tell("running")
         sys.stdin.readline()
         if not seen:
             seen.append(key)
@@ -48,12 +53,12 @@ numbers = cached(store=store)(number)
 seen: list[str] = []
 
 if __name__ == "__main__":
-    print("ready", flush=True)
+    tell("ready")
     sys.stdin.readline()
     if sys.argv[3:4] == ["hammer"]:
         for value in range(int(sys.argv[4])):
             numbers(value)
-            print(value, flush=True)
+            tell(value)
     else:
         for one in sys.argv[3:]:
-            print(body(one), time.monotonic(), flush=True)
+            tell(body(one))

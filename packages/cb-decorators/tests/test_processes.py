@@ -48,7 +48,7 @@ def workers(place: str, log: Path, count: int, *arguments: str) -> Iterator[list
     started: list[Worker] = []
     try:
         for _ in range(count):
-            started.append(Worker(place, log, *arguments))
+            started.append(Worker(place, log, *arguments))  # noqa: PERF401 - those that did start are ended
         yield started
     finally:
         for one in started:

@@ -99,7 +99,7 @@ def test_the_same_calls_give_the_same(
     except TypeError as error:
         with pytest.raises(TypeError) as caught:
             ours(*args, **kwargs)
-        assert str(caught.value) == str(error)
+        assert str(caught.value) == str(error)  # noqa: PT017
     else:
         assert [ours(*args, **kwargs), ours(*args, **kwargs)] == [expected] * 2
 

@@ -89,7 +89,7 @@ def _same(x: Any) -> Any:
 
 
 def test_a_local_tier(place: str) -> None:
-    """With `local_ttl` a process answers from its own memory, for so long at most, and never beyond the result's ttl."""
+    """With `local_ttl` a process answers from its own memory, for so long at most, never beyond the result's ttl."""
     clock = Clock()
     with open_store(place, local_ttl=5) as store:
         ours = cached(store=store, ttl=60, clock=clock)(note)
@@ -421,7 +421,7 @@ def test_functions_without_a_name_of_their_own(tmp_path: Path) -> None:
     shared = cached(store=SQLiteStore(tmp_path / "x"))
     with pytest.raises(DecoratorError, match="lambda> has no name that other processes know it by"):
         shared(lambda x: x)
-    with pytest.raises(DecoratorError, match="closure.. depends on around around it"):
+    with pytest.raises(DecoratorError, match=r"closure.. depends on around around it"):
         shared(closure)
     with pytest.raises(DecoratorError, match="instances are not the same in other processes"):
         shared(Loader.load)

@@ -55,7 +55,7 @@ def test_the_message_is_short() -> None:
 def test_if_invalid_is_returned_instead() -> None:
     """Also None; the function does not run."""
     ran: list[int] = []
-    assert validated(positive, if_invalid=None)(lambda amount: ran.append(amount))(-1) is None
+    assert validated(positive, if_invalid=None)(lambda amount: ran.append(amount))(-1) is None  # noqa: PLW0108 - a name to look at
     assert ran == []
 
 
