@@ -2,8 +2,10 @@
 
 ``python shared_worker.py STORE LOG KEY...``: waits for a line on stdin, calls ``body`` for each key, prints each
 result. Each run of ``body`` appends its key to LOG. A key that starts with ``hang`` never ends; ``cross-A-B`` needs
-``cross-B-A`` at the same time. ``python shared_worker.py STORE LOG hammer COUNT`` writes results until it is killed, and prints each
-number once its result is published.
+``cross-B-A`` at the same time.
+
+``python shared_worker.py STORE LOG hammer COUNT`` writes results until it is killed, and prints each number once its
+result is published.
 """
 
 from __future__ import annotations

@@ -59,8 +59,8 @@ class Cached(Protocol[P, R_co, T_contra]):
 class CachedFunction(Cached[P, R_co, T_contra], Protocol[P, R_co, T_contra]):
     """A cached function, or a cached method: taken from an instance, it no longer wants ``self``."""
 
-    # Type checkers look at a class or static method as at the function under it: which it is, its first parameter tells.
-    # mypy does not compare that one: to it, what is taken from a class is a class method.
+    # Type checkers look at a class or static method as at the function under it; its first parameter tells which it
+    # is. mypy does not compare that one: to it, what is taken from a class is a class method.
     @overload
     def __get__(
         self: CachedFunction[Concatenate[type[S], Q], R, T], instance: S | None, owner: type[S], /
