@@ -68,7 +68,7 @@ def probe(name: str, which: str) -> str:
 
 def run() -> dict[str, dict[str, str]]:
     """Every contender that is installed, both probes."""
-    installed = available({name: CACHES[name] for name in CONTENDERS}, len)
+    installed = available({name: CACHES[name] for name in CONTENDERS}, lambda key: key)
     return {name: {which: probe(name, which) for which in PROBES} for name in CONTENDERS if name in installed}
 
 

@@ -273,8 +273,15 @@ def test_numbers_are_no_words() -> None:
 def test_a_thousand_letters() -> None:
     """The printed recursion overflows at 1,001 letters."""
     word = "a" * 1000 + "b"
-    with pytest.raises(RecursionError):
-        printed_complete(word)
+    raised: list[bool] = []
+
+    def overflow() -> None:
+        with pytest.raises(RecursionError):
+            printed_complete(word)
+        raised.append(True)
+
+    join(in_threads(1, overflow))  # in a thread of its own: a trace function does not survive it
+    assert raised == [True]
     assert complete(word) == "a" * 1000 + "b" + "a" * 1000
 
 

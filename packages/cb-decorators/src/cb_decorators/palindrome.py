@@ -14,7 +14,7 @@ from __future__ import annotations
 
 __all__ = ["complete", "is_palindrome"]
 
-_FEW = 64  # candidates that are tried one by one
+_FEW = 16  # candidates that are tried one by one
 
 
 def is_palindrome(text: str) -> bool:

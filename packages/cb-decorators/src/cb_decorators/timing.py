@@ -117,7 +117,6 @@ class Timer:
         given = {
             "clock": perf_counter_ns,
             "function": function,
-            "add": stats.add,
             "samples": stats.samples,
             "fold": stats.fold,
             "len": len,
@@ -171,7 +170,7 @@ def _body(*, asynchronous: bool, logs: bool) -> str:
         "    _cb_failed(_cb_clock() - _cb_start, _cb_error, $args, $kwargs)\n"
         "    raise\n"
         "_cb_spent = _cb_clock() - _cb_start\n"
-        "_cb_add(_cb_spent)\n"
+        "_cb_samples.append(_cb_spent)\n"
         f"if _cb_len(_cb_samples) >= {FOLD_AT}:\n"
         "    _cb_fold()\n"
         f"{log}"

@@ -166,8 +166,11 @@ def _arguments(predicate: Callable[..., object], shape: Shape, function: object)
                 f"{name_of(predicate)}: {name_of(function)}() has no argument {', '.join(missing)} "
                 f"(it has {', '.join(shape.names) or 'none'})"
             )
+        # By position, which is quicker, for as long as none is left out.
+        ahead = [name for name, other in zip(names, needed, strict=False) if name == other]
         passed = ", ".join(
-            name if wanted.kinds[name] is Parameter.POSITIONAL_ONLY else f"{name}={name}" for name in names
+            name if name in ahead and wanted.kinds[name] is not Parameter.KEYWORD_ONLY else f"{name}={name}"
+            for name in names
         )
     return passed, ", ".join(f"{name!r}: {name}" for name in names)
 
