@@ -192,7 +192,7 @@ def test_microseconds_of_a_call_longer_than_a_second() -> None:
     """`timedelta.microseconds` of 1.2 s is 200000; the line here has the whole time."""
     lines: list[str] = []
     timer = Timings()("call", log=lines.append, template="{microseconds}")
-    timer._say("call", 1_200_000_000, "()", None, None)
+    timer._say("call", 1.2, "()", None, None)
     assert lines == ["1200000"]
 
 
@@ -200,7 +200,7 @@ def test_time_is_monotonic() -> None:
     """A clock that is set back does not give a negative time: the wall clock is not asked."""
     import cb_decorators.timing as module
 
-    assert module.perf_counter_ns.__name__ == "perf_counter_ns"
+    assert module.perf_counter.__name__ == "perf_counter"
     assert not hasattr(module, "datetime")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Callable
 from typing import NamedTuple
 
 __all__ = ["FOLD_AT", "PERCENTILES", "Stats", "Summary"]
@@ -38,12 +37,11 @@ class Summary(NamedTuple):
 
 
 class Stats:
-    """The times of one name, in whole nanoseconds. Safe to add to from all threads."""
+    """The times of one name, in seconds. Safe to add to from all threads."""
 
     def __init__(self, name: str) -> None:
         self.name: str = name
-        self.samples: list[int] = []
-        self.add: Callable[[int], None] = self.samples.append
+        self.samples: list[float] = []
         self._mutex = threading.Lock()
         self.reset()
 
@@ -51,11 +49,17 @@ class Stats:
         """Start anew."""
         with self._mutex:
             self.samples.clear()
-            self._failures = self._count = self._total = self._max = 0
-            self._min = 0
+            self._failures = self._count = 0
+            self._total = self._min = self._max = 0.0
             self._histogram: dict[int, int] = {}
 
-    def fail(self, spent: int) -> None:
+    def add(self, spent: float) -> None:
+        """Add the time of a call."""
+        self.samples.append(spent)
+        if len(self.samples) >= FOLD_AT:
+            self.fold()
+
+    def fail(self, spent: float) -> None:
         """Add the time of a call that raised."""
         with self._mutex:
             self._failures += 1
@@ -75,9 +79,8 @@ class Stats:
             self._total += sum(batch)
             at = 0
             while at < len(batch):
-                shift = max(batch[at].bit_length() - _BITS, 0)
-                end = ((batch[at] >> shift) + 1) << shift  # the first time that is in a higher bucket
-                then = bisect_left(batch, end, at)
+                end = _bucket_end(int(batch[at] * 1e9))
+                then = max(bisect_left(batch, end / 1e9, at), at + 1)  # a rounding must not stop us
                 self._histogram[end] = self._histogram.get(end, 0) + then - at
                 at = then
 
@@ -85,19 +88,19 @@ class Stats:
         """Return the figures, in seconds."""
         self.fold()
         with self._mutex:
-            count, total = self._count, self._total / 1e9
-            middle, high, highest = (self._percentile(percent) / 1e9 for percent in PERCENTILES)
+            count, total = self._count, self._total
+            middle, high, highest = (self._percentile(percent) for percent in PERCENTILES)
             return Summary(
                 self.name,
                 count,
                 self._failures,
                 total,
-                self._min / 1e9,
+                self._min,
                 total / count if count else 0.0,
                 middle,
                 high,
                 highest,
-                self._max / 1e9,
+                self._max,
             )
 
     def _percentile(self, percent: int) -> float:
@@ -106,5 +109,11 @@ class Stats:
             seen += self._histogram[end]
             if seen >= rank:
                 width = 1 << max((end - 1).bit_length() - _BITS, 0)
-                return min(max(end - width / 2, self._min), self._max)
+                return min(max((end - width / 2) / 1e9, self._min), self._max)
         return 0.0
+
+
+def _bucket_end(nanoseconds: int) -> int:
+    """Return the first time that is in a higher bucket."""
+    shift = max(nanoseconds.bit_length() - _BITS, 0)
+    return ((nanoseconds >> shift) + 1) << shift

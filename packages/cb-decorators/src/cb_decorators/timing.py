@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from string import Formatter
-from time import perf_counter_ns
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, Self, TypeVar, overload
 
@@ -33,7 +33,7 @@ SPENT_TIME = "spent {microseconds} microseconds in {name} with arguments {args}.
 """A line with arguments and result, both shortened."""
 
 _FIELDS = {"name", "seconds", "milliseconds", "microseconds", "nanoseconds", "args", "result", "outcome"}
-_open: ContextVar[tuple[tuple[Timer, int], ...]] = ContextVar("cb_decorators.timed", default=())
+_open: ContextVar[tuple[tuple[Timer, float], ...]] = ContextVar("cb_decorators.timed", default=())
 """The blocks that the running code is in, and when it entered each: of a thread or a task, like the variable."""
 
 
@@ -54,7 +54,7 @@ class Timer:
         self._timings = timings
         self._name = name
         self._log = log
-        self._limit = round(threshold * 1e9)
+        self._limit = threshold
         self._level = level
         self._template = template
         self._redact = (redact,) if isinstance(redact, str) else tuple(redact)
@@ -62,13 +62,13 @@ class Timer:
     def __enter__(self) -> Self:
         if self._name is None:
             raise DecoratorError("a block has no name of its own: with timed('name'): ...")
-        _open.set((*_open.get(), (self, perf_counter_ns())))
+        _open.set((*_open.get(), (self, perf_counter())))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        end = perf_counter_ns()
+        end = perf_counter()
         around = _open.get()
         at = max(number for number, (timer, _) in enumerate(around) if timer is self)
         _open.set(around[:at] + around[at + 1 :])
@@ -76,7 +76,7 @@ class Timer:
         stats = self._timings.stats_of(self._name)
         spent = end - around[at][1]
         if error is None:
-            self._add(stats, spent)
+            stats.add(spent)
         else:
             stats.fail(spent)
         if self._log is not None and spent >= self._limit:
@@ -88,21 +88,21 @@ class Timer:
         stats = self._timings.stats_of(self._name or f"{function.__module__}.{name_of(function)}")
         called = str(getattr(function, "__name__", None) or name_of(function))
 
-        def log(spent: int, result: Any, error: BaseException | None, args: tuple[Any, ...], kwargs: Any) -> None:
+        def log(spent: float, result: Any, error: BaseException | None, args: tuple[Any, ...], kwargs: Any) -> None:
             if self._log is not None and spent >= self._limit:
                 arguments = Call(function, args, kwargs).arguments(shape, self._redact)
                 self._say(called, spent, arguments, result, error)
 
-        def failed(spent: int, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        def failed(spent: float, error: BaseException, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
             stats.fail(spent)
             log(spent, None, error, args, kwargs)
 
-        def ended(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[[int, BaseException | None], None]:
-            def record(spent: int, error: BaseException | None) -> None:
+        def ended(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Callable[[float, BaseException | None], None]:
+            def record(spent: float, error: BaseException | None) -> None:
                 if error is not None:
                     failed(spent, error, args, kwargs)
                 else:
-                    self._add(stats, spent)
+                    stats.add(spent)
                     log(spent, "(a generator)", None, args, kwargs)
 
             return record
@@ -115,7 +115,7 @@ class Timer:
         else:
             body = _body(asynchronous=is_async(function), logs=self._log is not None)
         given = {
-            "clock": perf_counter_ns,
+            "clock": perf_counter,
             "function": function,
             "samples": stats.samples,
             "fold": stats.fold,
@@ -131,19 +131,13 @@ class Timer:
         wrapper: Callable[P, R] = factory.make(**given)
         return wrapper
 
-    @staticmethod
-    def _add(stats: Stats, spent: int) -> None:
-        stats.add(spent)
-        if len(stats.samples) >= FOLD_AT:
-            stats.fold()
-
-    def _say(self, name: str, spent: int, args: str, result: Any, error: BaseException | None) -> None:
+    def _say(self, name: str, spent: float, args: str, result: Any, error: BaseException | None) -> None:
         text = self._template.format(
             name=name,
-            seconds=spent / 1e9,
-            milliseconds=spent // 1_000_000,
-            microseconds=spent // 1000,
-            nanoseconds=spent,
+            seconds=spent,
+            milliseconds=int(spent * 1e3),
+            microseconds=int(spent * 1e6),
+            nanoseconds=int(spent * 1e9),
             args=args,
             result=f"raised {type(error).__name__}" if error else _plain(result),
             outcome=f" and raised {type(error).__name__}" if error else "",

@@ -121,7 +121,7 @@ def validated(
                 f"    return _cb_refuse({number}, {{$seen{number}}})",
             ]
         wait = "await " if asynchronous else ""
-        run = f"_cb_result = {wait}_cb_function($forward)"
+        run = f"{'return' if result is None else '_cb_result ='} {wait}_cb_function($forward)"
         if types and if_invalid is not RAISE:
             run = f"try:\n    {run}\nexcept _cb_mismatch:\n    return _cb_if_invalid"
         lines.append(run)
@@ -131,8 +131,8 @@ def validated(
             lines += [
                 f"if not {wait}_cb_p{number}(_cb_result):",
                 f"    return _cb_refuse({number}, {{'result': _cb_result}})",
+                "return _cb_result",
             ]
-        lines.append("return _cb_result")
         given = {f"p{number}": predicate for number, predicate in enumerate(checks)} | {
             "refuse": refuse,
             "function": inner,
