@@ -137,7 +137,7 @@ def threads(report: Report, rounds: int) -> None:
     def work(function: Any) -> Any:
         def loop(start: threading.Barrier) -> None:
             start.wait()
-            for _ in range(5):
+            for _ in range(100):  # long beside the time that a thread is given before another one's turn
                 for key in KEYS:
                     function(key)
 
@@ -152,7 +152,7 @@ def threads(report: Report, rounds: int) -> None:
         return all_threads
 
     works = {name: work(one) for name, one in functions.items()}
-    found = side_by_side(works, rounds, 8 * 5 * len(KEYS))
+    found = side_by_side(works, rounds, 8 * 100 * len(KEYS))
     rows = [
         (name, f"{1e-6 / one.least:.2f}", f"{1e-6 / one.median:.2f}", f"{1 / ratio(found[OURS], one):.1f}")
         for name, one in found.items()
@@ -320,7 +320,7 @@ def main() -> int:
         "hits": lambda: hits(report, rounds),
         "misses": lambda: misses(report, rounds),
         "growth": lambda: growth(report),
-        "threads": lambda: threads(report, rounds),
+        "threads": lambda: threads(report, max(3, rounds // 2)),
         "tasks": lambda: tasks(report, rounds),
         "wrappers": lambda: wrappers(report, rounds),
         "redis": lambda: redis(report, max(3, rounds // 4)),

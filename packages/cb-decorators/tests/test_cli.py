@@ -113,6 +113,13 @@ def test_run_over_json_lines() -> None:
     assert done.returncode == 0
 
 
+def test_the_installed_program_finds_modules_here() -> None:
+    """The command itself, not `python -m`, whose path has the current folder anyway."""
+    program = Path(sys.executable).with_name("cb-decorators")
+    done = subprocess.run([program, "run", "shop:price", "--args", '["tea"]'], capture_output=True, check=False)
+    assert json.loads(done.stdout) == {"item": "tea", "amount": 1}
+
+
 def test_run_says_which_line_failed() -> None:
     """A line that is no JSON, a refused call, one that raises, a result that is no JSON: told, and the rest is done."""
     lines = '"tea"\n[1 2]\n["tea", 20]\n{"nothing": 1}\n"milk"\n'

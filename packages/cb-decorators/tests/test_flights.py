@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from cb_decorators import cached
+from cb_decorators.flight import Flight, _leads_to
 from decorators_support import FULL, in_threads, join, until
 
 
@@ -112,6 +113,36 @@ def test_an_interrupted_leader_does_not_interrupt_the_others() -> None:
     join(threads)
     assert sorted(map(str, results)) == ["1", "1", "1", "1", "interrupted"]
     assert gate.runs == [1, 1]
+
+
+def test_a_failing_run_overtaken_leaves_nothing() -> None:
+    """Its exception reaches its own caller, and does not become the kept exception of the newer run's key."""
+
+    def fail(_: int) -> None:
+        raise ValueError("late")
+
+    gate, caught = Gate(fail), []
+    ours: Any = cached(errors=(60, ValueError))(gate)
+
+    def call() -> None:
+        with pytest.raises(ValueError, match="late"):
+            ours(1)
+        caught.append(True)
+
+    threads = in_threads(1, call)
+    until(lambda: gate.runs == [1])
+    ours.put("put", 1)
+    gate.go.set()
+    join(threads)
+    assert (caught, ours(1)) == ([True], "put")
+
+
+def test_a_wait_is_looked_along_once() -> None:
+    """Two ways to the same run are no circle, and do not make the search longer than the graph (white box)."""
+    first, middle, last = Flight(), Flight(), Flight()
+    first.waits, middle.waits = [middle, middle], [last, last]
+    assert not _leads_to(first, (Flight(),))
+    assert _leads_to(first, (last,))
 
 
 @pytest.mark.parametrize("forget", ["invalidate", "clear", "put", "refresh"])

@@ -184,6 +184,8 @@ def test_instances_made_by_many_threads_get_one_cache_each() -> None:
         join(in_threads(8, functools.partial(one.price, "tea")))
         assert sum(one.price.cache_info()[:2]) + one.price.cache_info().waits == 8
         assert one.price.cache_info().misses == 1
+    method = Shop.__dict__["price"]
+    assert method._make(one) is method._make(one)  # what the slower of two threads finds
 
 
 def test_a_copied_instance_has_no_results() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sqlite3
 import sys
 import threading
@@ -17,7 +18,9 @@ import pytest
 import redis
 from cb_decorators import DecoratorError, StoreError, StoreUnavailable, UnhashableArgument, cached
 from cb_decorators.codec import codec_of
-from cb_decorators.shared import call_of, function_of
+from cb_decorators.policy import Policy
+from cb_decorators.shared import Shared, call_of, function_of
+from cb_decorators.stores import Claim
 from cb_decorators.stores.redis import RedisStore
 from cb_decorators.stores.sqlite import SQLiteStore
 from decorators_support import Clock, Server, in_threads, join, open_store, until
@@ -125,6 +128,61 @@ def test_coroutine_functions(place: str) -> None:
 
         asyncio.run(main())
         assert RUNS == [1, 1, (1, 2)]
+
+
+async def afailing(x: int) -> int:
+    """Fail."""
+    raise ValueError(x)
+
+
+def test_a_coroutine_function_that_fails(place: str) -> None:
+    """Its exception comes through, and the claim is given back; closed in the middle of a run, the lease is let go."""
+    with open_store(place, lock_ttl=3600) as store:
+        ours = cached(store=store)(afailing)
+        for _ in range(2):
+            with pytest.raises(ValueError, match="1"):
+                asyncio.run(ours(1))
+        shared = Shared(store, "f", Policy())
+        steps = shared._steps(1, fresh=False)
+        next(steps)
+        steps.send(Claim("claimed"))
+        assert shared._leases._held
+        steps.close()
+        assert not shared._leases._held
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_uses_the_store_itself(place: str) -> None:
+    """With a connection, and renewals, of its own; the parent's go on."""
+    with open_store(place) as store:
+        ours = cached(store=store)(note)
+        ours(1)
+        child = os.fork()
+        if child == 0:  # pragma: no cover # a child that leaves by os._exit
+            os._exit(0 if (ours(1), ours(2)) == ([1, 2], [2, 2]) else 1)
+        assert os.waitpid(child, 0) == (child, 0)
+        RUNS.clear()
+        assert (ours(2), RUNS) == ([2, 2], [])
+
+
+def test_a_file_that_others_are_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite calls it locked without waiting: it is tried again; what stays locked is out of order."""
+    prepared, says = SQLiteStore._prepared, [sqlite3.OperationalError("database is locked")]
+
+    def slowly_prepared(store: SQLiteStore) -> sqlite3.Connection:
+        if says:
+            raise says.pop()
+        return prepared(store)
+
+    monkeypatch.setattr(SQLiteStore, "_prepared", slowly_prepared)
+    with SQLiteStore(tmp_path / "x") as store:
+        store.put("gone", "c", b"1", 0)
+        assert store.stats() == []
+    monkeypatch.setattr("cb_decorators.stores.sqlite._PATIENCE", -1)
+    says.append(sqlite3.OperationalError("database is locked"))
+    with pytest.raises(StoreUnavailable, match="database is locked"):
+        store.stats()
 
 
 def test_an_exception_gives_the_claim_back(place: str) -> None:
@@ -276,13 +334,17 @@ def test_a_server_that_is_down_stops_nobody(own_server: Server, caplog: pytest.L
     assert [ours(1), ours(1), ours(2)] == [[1, 2], [1, 2], [2, 2]]
     assert (ours.contains(1), ours.invalidate(1), ours.put([9], 1)) == (False, False, None)
     ours.cache_clear()
-    assert len(caplog.messages) == 1
+    again = cached(store=store)(_same)
+    assert not again.invalidate(1)
+    again.invalidate.__self__._cache.backing._down_until = 0  # type: ignore[attr-defined]
+    assert again(1) == 1
+    assert len(caplog.messages) == 2
     assert "note: computing here, the store cannot be used: Redis: " in caplog.messages[0]
     with pytest.raises(StoreUnavailable, match="Redis: "):
         strict(1)
     own_server.start()
     until(lambda: (ours(3), ours.contains(3))[1])
-    assert caplog.messages[1].endswith("the store answers again")
+    assert caplog.messages[2].endswith("note: the store answers again")
 
 
 def test_a_server_that_goes_in_the_middle_of_a_run(own_server: Server) -> None:

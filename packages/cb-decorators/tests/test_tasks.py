@@ -287,6 +287,69 @@ def test_options_work_on_coroutine_functions(clock: Clock) -> None:
     asyncio.run(main())
 
 
+def test_stale_results_are_for_others(clock: Clock) -> None:
+    """While one task makes a new result, the others get the old one at once."""
+
+    async def main() -> None:
+        gate = Gate()
+        gate.go.set()
+        ours = cached(ttl=10, stale=5, clock=clock)(gate)
+        await ours(1)
+        clock.now += 12
+        gate.go.clear()
+        maker = asyncio.create_task(ours(1))
+        await asyncio.sleep(0)
+        assert await ours(1) == 1
+        assert not maker.done()
+        gate.go.set()
+        await maker
+        assert gate.runs == [1, 1]
+
+    asyncio.run(main())
+
+
+def test_the_last_who_wants_it_may_be_in_another_loop() -> None:
+    """Its cancellation ends the run in the loop where that is."""
+    ended: list[str] = []
+
+    @cached
+    async def slow(key: int) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("ended")
+
+    async def leading() -> None:
+        task = asyncio.create_task(slow(1))
+        await waiting(slow, 1)
+        task.cancel()
+        await asyncio.wait([task])
+        assert ended == []
+        async with asyncio.timeout(20):
+            while not ended:  # noqa: ASYNC110 - it is another thread's
+                await asyncio.sleep(0.001)
+
+    async def last() -> None:
+        task = asyncio.create_task(slow(1))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            while _passengers(slow) > 1:  # noqa: ASYNC110 - it is another thread's
+                await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.wait([task])
+
+    threads = in_threads(1, lambda: asyncio.run(leading()))
+    until(lambda: slow.cache_info().misses == 1)
+    asyncio.run(last())
+    join(threads)
+    assert ended == ["ended"]
+
+
+def _passengers(function: Any) -> int:
+    """How many wait for the run of key 1 (white box)."""
+    return int(function.refresh.__self__._cache._flights[1].passengers)
+
+
 def test_interrupting_a_loop_takes_no_run_along() -> None:
     """KeyboardInterrupt inside the run ends its loop; the next call, in a new one, runs again."""
     interrupts = [True]

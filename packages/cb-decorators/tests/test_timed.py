@@ -83,11 +83,13 @@ def test_percentiles_are_within_four_percent(times: list[int]) -> None:
 
 
 def test_memory_stays_the_same() -> None:
-    """However many calls: a few hundred times wait, and the histogram has few buckets."""
+    """However many calls and blocks: a few hundred times wait, and the histogram has few buckets."""
     timings = Timings()
     work = timings("work")(lambda: None)
     for _ in range(5000):
         work()
+        with timings("work"):
+            pass
     assert len(timings.stats_of("work").samples) < 512
     assert len(timings.stats_of("work")._histogram) < 200
 

@@ -103,7 +103,7 @@ def shape_of(function: Callable[..., object]) -> Shape:
 
     pieces: list[str] = []
     defaults: dict[str, object] = {}
-    for before, one in zip([None, *found], [*found, None], strict=True):
+    for before, one in zip([None, *found], [*found, None], strict=True):  # pragma: no branch # left by break
         if before and before.kind is _Kind.POSITIONAL_ONLY and not (one and one.kind is _Kind.POSITIONAL_ONLY):
             pieces.append("/")
         if one is None:

@@ -142,9 +142,10 @@ class Timer:
             result=f"raised {type(error).__name__}" if error else _plain(result),
             outcome=f" and raised {type(error).__name__}" if error else "",
         )
+        assert self._log is not None
         if isinstance(self._log, logging.Logger):
             self._log.log(self._level, "%s", text)
-        elif self._log is not None:
+        else:
             self._log(text)
 
 

@@ -18,12 +18,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class _Raise:
-    def __repr__(self) -> str:
-        return "RAISE"
-
-
-RAISE: Final = _Raise()
+RAISE: Final = object()
 """What ``if_invalid`` is unless told otherwise: raise :class:`ValidationError`."""
 
 

@@ -80,8 +80,8 @@ class SQLiteStore:
         self._clock = clock
         self._mutex = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        self._process = 0
-        self._inherited: list[sqlite3.Connection] = []  # of a parent process: never used, never closed
+        self._process = os.getpid()
+        self._inherited: list[sqlite3.Connection | None] = []  # of a parent process: never used, never closed
 
     def claim(self, function: str, call: str, token: str, within: Sequence[str] = (), *, fresh: bool = False) -> Claim:
         with self._writing() as db:
@@ -210,16 +210,14 @@ class SQLiteStore:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
+        if self._process != os.getpid():  # forked: lock and connection are the parent's
+            self._inherited.append(self._connection)
+            self._mutex, self._connection, self._process = threading.RLock(), None, os.getpid()
         with self._mutex:
             try:
-                if self._connection is None or self._process != os.getpid():
-                    if self._connection is not None:
-                        self._inherited.append(self._connection)
+                if self._connection is None:
                     self._connection = self._connect()
-                    self._process = os.getpid()
                 yield self._connection
-            except sqlite3.NotSupportedError:
-                raise
             except sqlite3.OperationalError as error:  # locked, full, read-only, gone
                 raise StoreUnavailable(f"{self.path}: {error}") from error
             except sqlite3.DatabaseError as error:
