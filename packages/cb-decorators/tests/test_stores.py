@@ -385,6 +385,19 @@ def test_a_file_that_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     assert "unable to open database file" in caplog.text
 
 
+def test_a_full_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What does not fit is undone as a whole and stops nobody; what was kept stays."""
+    with SQLiteStore(tmp_path / "x") as store:
+        ours = cached(store=store)(_same)
+        ours("small")
+        assert store._connection is not None
+        (pages,) = store._connection.execute("pragma page_count").fetchone()
+        store._connection.execute(f"pragma max_page_count = {pages}")
+        assert ours("x" * 100_000) == "x" * 100_000
+        assert "database or disk is full" in caplog.text
+        assert store.contains(function_of(_same), call_of("small"))
+
+
 def test_a_clock_that_is_set_back(tmp_path: Path, clock: Clock) -> None:
     """A result made in what is now the future is not valid."""
     with SQLiteStore(tmp_path / "x", clock=clock) as store:

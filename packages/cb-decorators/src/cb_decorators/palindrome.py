@@ -1,8 +1,8 @@
 """Palindromes: recognise one, and complete a word to one with as few letters as possible at its end.
 
-A completion needs the longest suffix that is a palindrome. The text reversed starts with it. Look for suffixes of at most
-*n* letters, and at least half of that: all of them start with the first half of what the reversed text has there, and
-end with its mirror image, and together these cover them. So wherever that half is found, from there on the text is a
+A completion needs the longest suffix that is a palindrome. The text reversed starts with it. Look for suffixes of at
+most *n* letters, and at least half of that: all of them start with the first half of what the reversed text has there,
+and end with its mirror image, and together these cover them. So wherever that half is found, from there on the text is a
 palindrome, and the first find is the longest. Where it is not found, the same is done for half of *n*. All searching is
 done by ``str.find``, which is linear at worst: O(n) time in all, whatever the text.
 

@@ -7,6 +7,7 @@ that is cancelled, the leader like any other, only stops waiting; the task is ca
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from contextvars import copy_context
 from typing import Any, Protocol
@@ -170,5 +171,6 @@ class AsyncCache(_Runs):
         if loop is asyncio.get_running_loop():
             task.cancel()
             await asyncio.wait([task])
-        elif not loop.is_closed():
-            loop.call_soon_threadsafe(task.cancel)
+        else:
+            with contextlib.suppress(RuntimeError):  # its loop is closed
+                loop.call_soon_threadsafe(task.cancel)
