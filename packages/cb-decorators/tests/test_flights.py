@@ -59,9 +59,10 @@ class Picky(Exception):
         super().__init__(first)
 
 
-@pytest.mark.parametrize("error", [ValueError("no", 5), Picky("a", "b")])
-def test_an_exception_reaches_everyone_and_is_not_kept(error: Exception) -> None:
+@pytest.mark.parametrize("make", [lambda: ValueError("no", 5), lambda: Picky("a", "b")])
+def test_an_exception_reaches_everyone_and_is_not_kept(make: Callable[[], Exception]) -> None:
     """Each waiter gets it with the traceback of the run that failed, no longer for the one than for the other."""
+    error = make()
 
     def fail(_: int) -> None:
         raise error from KeyError("cause")

@@ -2,9 +2,9 @@
 
 A completion needs the longest suffix that is a palindrome. The text reversed starts with it. Look for suffixes of at
 most *n* letters, and at least half of that: all of them start with the first half of what the reversed text has there,
-and end with its mirror image, and together these cover them. So wherever that half is found, from there on the text is a
-palindrome, and the first find is the longest. Where it is not found, the same is done for half of *n*. All searching is
-done by ``str.find``, which is linear at worst: O(n) time in all, whatever the text.
+and end with its mirror image, and together these cover them. So wherever that half is found, from there on the text is
+a palindrome, and the first find is the longest. Where it is not found, the same is done for half of *n*. All searching
+is done by ``str.find``, which is linear at worst: O(n) time in all, whatever the text.
 
 Letters are code points: an accent that is a character of its own is one.
 """

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from math import inf
 from pathlib import Path
@@ -46,6 +47,12 @@ select token from ahead
 """
 _PATIENCE = 10.0  # seconds until a file that others keep locked counts as out of order
 _POLL = (0.002, 0.05)  # seconds between two looks, the first and the longest
+
+
+def _close(db: sqlite3.Connection, process: int) -> None:
+    """Close what nobody closed, but not in a forked child: that would take the parent's locks away."""
+    if process == os.getpid():
+        db.close()
 
 
 class SQLiteStore:
@@ -230,23 +237,29 @@ class SQLiteStore:
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
-                return self._prepared()
+                db = self._prepared()
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or time.monotonic() > deadline:
                     raise
-            time.sleep(_POLL[0])
+                time.sleep(_POLL[0])
+            else:
+                weakref.finalize(self, _close, db, os.getpid())
+                return db
 
     def _prepared(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         try:
+            db.execute("begin immediate")  # what is found must not be what another process has half made
             (found,) = db.execute("pragma application_id").fetchone()
             (tables,) = db.execute("select count(*) from sqlite_master").fetchone()
             if found != _APPLICATION and tables:
                 raise StoreError(f"{self.path}: a SQLite file of another program (choose another path)")  # noqa: TRY301
+            db.execute(f"pragma application_id = {_APPLICATION}")
+            for statement in _SCHEMA.split(";")[:-1]:
+                db.execute(statement)
+            db.commit()
             db.execute("pragma journal_mode = wal")
             db.execute("pragma synchronous = normal")
-            db.execute(f"pragma application_id = {_APPLICATION}")
-            db.executescript(_SCHEMA)
         except BaseException:
             db.close()
             raise
