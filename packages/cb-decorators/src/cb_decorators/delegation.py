@@ -49,7 +49,7 @@ def measured(inner: Generator[Any, Any, Any], record: Record) -> Generator[Any, 
 async def measured_async(inner: AsyncGenerator[Any, Any], record: Record) -> AsyncGenerator[Any, Any]:
     """Do the same for an asynchronous generator; waiting for what it awaits is its own time."""
     spent, error = 0.0, None
-    step: Callable[[], Any] = partial(inner.asend, None)
+    step: Callable[[], Any] = partial(inner.asend, None)  # codespell:ignore asend
     try:
         while True:
             start = perf_counter()
@@ -63,7 +63,7 @@ async def measured_async(inner: AsyncGenerator[Any, Any], record: Record) -> Asy
             finally:
                 spent += perf_counter() - start
             try:
-                step = partial(inner.asend, (yield item))
+                step = partial(inner.asend, (yield item))  # codespell:ignore asend
             except GeneratorExit:
                 start = perf_counter()
                 await inner.aclose()
