@@ -22,7 +22,7 @@ from cb_decorators.policy import Policy
 from cb_decorators.shared import Shared, call_of, function_of
 from cb_decorators.stores import Claim
 from cb_decorators.stores.redis import RedisStore
-from cb_decorators.stores.sqlite import SQLiteStore
+from cb_decorators.stores.sqlite import SQLiteStore, _close
 from decorators_support import Clock, Server, in_threads, join, open_store, until
 
 RUNS: list[object] = []
@@ -164,6 +164,19 @@ def test_a_forked_child_uses_the_store_itself(place: str) -> None:
         assert os.waitpid(child, 0) == (child, 0)
         RUNS.clear()
         assert (ours(2), RUNS) == ([2, 2], [])
+
+
+def test_a_store_that_nobody_closed(tmp_path: Path) -> None:
+    """It closes its connection when it goes, but never one that belongs to another process (white box)."""
+    store = SQLiteStore(tmp_path / "x")
+    store.stats()
+    db = store._connection
+    assert db is not None
+    _close(db, os.getpid() + 1)
+    assert db.execute("select 1").fetchone() == (1,)
+    del store
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        db.execute("select 1")
 
 
 def test_a_file_that_others_are_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
