@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from decorators_support import Clock, Server
 
+collect_ignore: list[str] = ["shared_worker.py"]  # a program: its arguments are not pytest's
+
 
 @pytest.fixture
 def clock() -> Clock:

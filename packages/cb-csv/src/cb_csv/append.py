@@ -6,8 +6,8 @@ torn, glued to a row, or there twice; a batch is there for good when its call ha
 - One appender at a time: ``flock`` on the file itself.
 - The file is seen to end well before anything is written: outside of quotes, with a line end (one is added).
 - A batch is one ``write``. The kernel may be stopped by a signal between two pages of it, so before a batch that
-  touches more than one, the file's length goes into a journal beside it, and the next appender that finds a journal
-  takes back what was written after it.
+  touches more than one, the file's length and the batch go into a journal beside it, and the next appender that finds
+  a journal takes back what it finds written of that batch.
 """
 
 from __future__ import annotations
@@ -189,19 +189,20 @@ class Appender:
             self._forget()
 
     def _take_back(self) -> None:
-        """Undo a batch whose writer was killed. A file that was replaced or rewritten since is not touched."""
+        """Undo a batch whose writer was killed. What is not the beginning of that batch is not ours: it stays."""
         try:
-            inode, size, end = map(int, self._journal.read_text().split())
+            head, _, batch = self._journal.read_bytes().partition(b"\n")
         except FileNotFoundError:
             return
-        except ValueError:  # an empty journal: killed before a byte of the batch was written
-            inode = size = end = -1
-        found = os.fstat(self._descriptor)
-        if found.st_ino == inode and size < found.st_size <= end:
-            os.truncate(self._descriptor, size)
-            if self._durable:
-                os.fsync(self._descriptor)
-            self._forget()
+        numbers = [int(number) for number in head.split()]
+        if numbers[1:] == [len(batch)]:  # otherwise killed before a byte of the batch was written
+            size = numbers[0]
+            tail = os.pread(self._descriptor, len(batch) + 1, size)
+            if tail and batch.startswith(tail):
+                os.truncate(self._descriptor, size)
+                if self._durable:
+                    os.fsync(self._descriptor)
+                self._forget()
         self._journal.unlink()
 
     def _look(self) -> None:
@@ -259,10 +260,10 @@ class Appender:
             data = self._encoded(data.decode())
         size = os.fstat(self._descriptor).st_size
         journal = size // _PAGE != (size + len(data) - 1) // _PAGE
-        if journal:
-            self._keep(size, size + len(data))
         try:
-            self._write_whole(data)
+            if journal:
+                self._keep(size, data)
+            self._write_whole(self._descriptor, data)
             if self._durable:
                 os.fsync(self._descriptor)
                 if size == 0:
@@ -275,15 +276,15 @@ class Appender:
                 self._journal.unlink(missing_ok=True)
         self._seen = size + len(data)
 
-    def _write_whole(self, data: bytes) -> None:
-        if os.write(self._descriptor, data) != len(data):
+    def _write_whole(self, descriptor: int, data: bytes) -> None:
+        if os.write(descriptor, data) != len(data):
             raise OSError(errno.ENOSPC, "no space left for the whole batch (nothing was added)", self._name)
 
-    def _keep(self, size: int, end: int) -> None:
-        """Note which file it is, and its length before and after a batch."""
+    def _keep(self, size: int, data: bytes) -> None:
+        """Note the file's length before a batch, and the batch."""
         descriptor = os.open(self._journal, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         try:
-            os.write(descriptor, f"{os.fstat(self._descriptor).st_ino} {size} {end}".encode())
+            self._write_whole(descriptor, b"%d %d\n" % (size, len(data)) + data)
             if self._durable:
                 os.fsync(descriptor)
         finally:
