@@ -226,6 +226,26 @@ def test_exec_interrupted(sent: int, status: int) -> None:
     assert command("exec", "--key", "k", "echo", "next").stdout == "next\n"
 
 
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_exec_interrupted_while_it_starts(sent: int, status: int) -> None:
+    """White-box: a signal within the very start of the command ends the command, too."""
+    starts = """if True:
+        import os, signal, subprocess, sys
+        from cb_decorators.cli import main
+        real, sent = subprocess.Popen.__init__, int(sys.argv.pop(1))
+        def slow(self, *args, **options):
+            real(self, *args, **options)
+            open("pid", "w").write(str(self.pid))
+            os.kill(os.getpid(), sent)
+        subprocess.Popen.__init__ = slow
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.exit(main())
+    """
+    line = [sys.executable, "-c", starts, str(int(sent)), "exec", "--", "sleep", "600"]
+    assert subprocess.run(line, capture_output=True, timeout=60, check=False).returncode == status
+    until(lambda: not _lives(int(Path("pid").read_text())))
+
+
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)

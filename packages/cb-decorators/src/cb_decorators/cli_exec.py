@@ -9,7 +9,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import inf
 from pathlib import Path
 from typing import Any, NoReturn
@@ -81,19 +81,33 @@ def execute(
     raise click.exceptions.Exit(found["status"])
 
 
+@contextlib.contextmanager
+def _signals_later() -> Iterator[None]:
+    """Handle what would end this program when the block is left: no command is started that nobody ends."""
+    held: list[int] = []
+    before = {one: signal.signal(one, lambda number, _: held.append(number)) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        for number in held:
+            signal.raise_signal(number)
+
+
 def _run(command: tuple[str, ...], data: bytes | None) -> dict[str, Any]:
     source = subprocess.DEVNULL if data is None else subprocess.PIPE
-    try:
-        process = subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    except OSError as error:
-        say(f"{command[0]}: {error.strerror} (is it installed, and on PATH?)")
-        raise click.exceptions.Exit(127 if isinstance(error, FileNotFoundError) else 126) from error
-    with process:
+    with contextlib.ExitStack() as end:
         try:
-            output, errors = process.communicate(data)
-        except BaseException:
-            process.kill()
-            raise
+            with _signals_later():
+                process = end.enter_context(
+                    subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                )
+                end.callback(process.kill)  # nothing, where it has ended
+        except OSError as error:
+            say(f"{command[0]}: {error.strerror} (is it installed, and on PATH?)")
+            raise click.exceptions.Exit(127 if isinstance(error, FileNotFoundError) else 126) from error
+        output, errors = process.communicate(data)
     status = process.returncode if process.returncode >= 0 else 128 - process.returncode
     return {
         "status": status,
