@@ -182,7 +182,7 @@ def test_reply_that_cannot_be_framed(serve: Serve, caplog: pytest.LogCaptureFixt
     assert "reply cannot be framed" in caplog.text
 
 
-def test_connection_limit(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+def test_connection_limit(serve: Serve, caplog: pytest.LogCaptureFixture, eventually: Any) -> None:
     """Beyond the limit a client connects, waits in the queue, and is served as soon as another leaves."""
     server = serve(FRAMING, echo, limits=Limits(max_connections=2))
     first, second, third = (connect(server.address, FRAMING) for _ in range(3))
@@ -192,9 +192,9 @@ def test_connection_limit(serve: Serve, caplog: pytest.LogCaptureFixture) -> Non
         third.send(b"3")
         assert first.request(b"still") == b"still"
         assert server.connections == 2
+        eventually(lambda: "limit of 2 connections" in caplog.text)
         first.close()
         assert third.recv() == b"3"
-    assert "limit of 2 connections" in caplog.text
 
 
 def test_many_waiting_clients(serve: Serve) -> None:
