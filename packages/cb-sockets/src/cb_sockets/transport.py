@@ -73,14 +73,11 @@ def receive_records(sock: socket.socket, decoder: Decoder) -> list[bytes] | None
                 records.append(record)
             else:
                 ended = True
-    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+    except OSError as error:  # with records, what they hold comes first: an error comes again
         if not records:
-            raise BlockingIOError from None
-        return decoder.feed(b"".join(records))
-    except OSError:
-        if not records:
+            if isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
+                raise BlockingIOError from None
             raise
-        return decoder.feed(b"".join(records))
     if not records:
         return None
     if ended:  # the end was read together with the last bytes: no poller would tell of it any more either
