@@ -17,7 +17,7 @@ from typing import Any
 import cb_sockets
 import pytest
 import trustme
-from cb_sockets import Delimited, LengthPrefixed, Raw, connect
+from cb_sockets import Address, Delimited, LengthPrefixed, PeerClosed, Raw, connect, loadgen
 from cb_sockets.transport import reset
 
 ERROR = b"cb-sockets: "
@@ -639,6 +639,16 @@ def test_bench_of_a_server_that_is_killed(serving: Callable[..., Any]) -> None:
         _, words = child.communicate(timeout=30)
     assert child.returncode == 1
     assert words.startswith(b"cb-sockets: tcp://127.0.0.1:")
+
+
+def test_bench_of_a_server_that_is_gone_before_the_first_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sending fails then, before anything is read, and the line names the server all the same."""
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    monkeypatch.setattr(loadgen, "open_connection", lambda *_, **__: ours)
+    with pytest.raises(PeerClosed, match=r"^tcp://127\.0\.0\.1:7: connection lost: "):
+        loadgen.run_load(Address.parse("127.0.0.1:7"), Delimited(), connections=1, seconds=60)
+    assert ours.fileno() == -1
 
 
 def test_inspect_of_a_connection_that_is_reset(serving: Callable[..., Any]) -> None:

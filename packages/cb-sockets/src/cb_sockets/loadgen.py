@@ -87,13 +87,13 @@ def run_load(
         end = begin + seconds
         for load in loads.values():
             load.sent_at.extend([start] * depth)
-            _write(poller, load)
+            _write(poller, load, address)
         now = start
         while now < end:
             for fd, mask in poller.poll(min(1.0, max(0.0, end - now))):
                 load = loads[fd]
                 if mask & WRITE:
-                    _write(poller, load)
+                    _write(poller, load, address)
                 if not mask & ~WRITE:
                     continue
                 replies = _receive(load, address)
@@ -110,7 +110,7 @@ def run_load(
                 if replies:
                     load.out.add([one * len(replies)])
                     load.sent_at.extend([now] * len(replies))
-                    _write(poller, load)
+                    _write(poller, load, address)
             now = time.perf_counter()
     finally:
         for load in loads.values():
@@ -147,16 +147,23 @@ def _receive(load: _Load, address: Address) -> list[bytes]:
     except FramingError as error:
         raise FramingError(f"{address}: {error} (does the server use the same framing?)") from error
     except OSError as error:
-        raise PeerClosed(f"{address}: connection lost: {describe(error)}", clean=False) from error
+        raise _lost(address, error) from error
     if replies is None:
         raise PeerClosed(f"{address}: the server closed a connection under load", clean=False)
     return replies
 
 
-def _write(poller: Poller, load: _Load) -> None:
+def _lost(address: Address, error: OSError) -> PeerClosed:
+    return PeerClosed(f"{address}: connection lost: {describe(error)}", clean=False)
+
+
+def _write(poller: Poller, load: _Load, address: Address) -> None:
     out = load.out
-    while out.size and out.write(load.sock):
-        continue
+    try:
+        while out.size and out.write(load.sock):
+            continue
+    except OSError as error:
+        raise _lost(address, error) from error
     mask = READ | WRITE if out.size else READ
     if mask != load.mask:
         load.mask = mask
