@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -273,12 +274,16 @@ def test_a_forked_child_does_not_wait_for_threads_that_are_not_there() -> None:
     until(lambda: gate.runs == [1])
     child = os.fork()
     if child == 0:  # pragma: no cover # a child that leaves by os._exit
+        gate.go = threading.Event()  # the other's lock may be held, for ever, by the thread that waits at it
         gate.go.set()
         os._exit(0 if (ours(1), ours(5), ours(2), ours(3), ours.cache_info().currsize) == (1, "kept", 2, 3, 2) else 1)
     deadline = time.monotonic() + 20
     ended = (0, 0)
     while ended[0] == 0 and time.monotonic() < deadline:
         ended = os.waitpid(child, os.WNOHANG)
+    if ended[0] == 0:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
     gate.go.set()
     join(threads)
     assert ended == (child, 0)

@@ -314,11 +314,14 @@ def test_crossing_keys_between_two_caches_finish(place: str) -> None:
         _crossing.body, _crossing.caches = body, caches  # type: ignore[attr-defined]
         calls = iter([(0, "a", "b"), (1, "b", "a")])
 
+        results: list[str] = []
+
         def start() -> None:
             number, mine, other = next(calls)
-            caches[number](number, mine, other)
+            results.append(caches[number](number, mine, other))
 
         join(in_threads(2, start))
+        assert sorted(results) == ["a", "b"]
 
 
 def _crossing(number: int, mine: str, other: str) -> str:
