@@ -51,7 +51,9 @@ def run(command: Sequence[str], *, timeout: float = 600, quiet: bool = True) -> 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.perf_counter()
     out = subprocess.DEVNULL if quiet else None
-    with subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE) as process:
+    # Compiled, as what pip installs is: the first round does it where it was not done.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, env=environment) as process:
         peak = 0.0
         done = threading.Event()
 
@@ -78,13 +80,17 @@ def run(command: Sequence[str], *, timeout: float = 600, quiet: bool = True) -> 
     return wall, cpu, peak
 
 
-def interleaved(contenders: dict[str, Sequence[str]], rounds: int, say: Callable[[str], object]) -> dict[str, Runs]:
-    """Every contender once a round, in the same order."""
+def interleaved(
+    contenders: dict[str, Sequence[str]], rounds: int, say: Callable[[str], object], target: Path | None = None
+) -> dict[str, Runs]:
+    """Every contender once a round, in the same order; none finds the *target* of the one before."""
     found = {name: Runs() for name in contenders}
     for number in range(rounds):
         for name, command in contenders.items():
             if found[name].failed:
                 continue
+            if target is not None:
+                target.unlink(missing_ok=True)
             try:
                 wall, cpu, peak = run(command)
             except (RuntimeError, subprocess.TimeoutExpired, OSError) as error:

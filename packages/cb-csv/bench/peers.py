@@ -53,7 +53,7 @@ def _python(code: str, *arguments: str) -> list[str]:
 
 def ours(*arguments: str) -> list[str]:
     """The command of this package."""
-    return [sys.executable, "-m", "cb_csv", *arguments]
+    return [str(Path(sys.executable).with_name("cb-csv")), *arguments]
 
 
 def _available(name: str, say: Callable[[str], object]) -> bool:

@@ -4,16 +4,18 @@
     python run.py --quick               10 MB, one round
     python run.py --megabytes 1000 --only convert,check --rounds 1
     python run.py --only detect --corpus FOLDER
+    python run.py --readme              tables of the kept figures into README.md
 
 Sections: convert, dense, escapes, check, faults, detect, append, dicts, start, growth. Tables go to stdout, progress to
-stderr. --corpus takes a folder with labels.jsonl (see detection.py); by default the one of the tests is written out.
+stderr, and with --keep into figures.json, which --readme reads. --corpus takes a folder with labels.jsonl (see
+detection.py); by default the one of the tests is written out.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import json
+import filecmp
 import platform
 import shutil
 import sys
@@ -26,8 +28,8 @@ import data
 import detection
 import inprocess
 import peers
-from measure import Runs, cores, interleaved
-from tables import Table
+from measure import Runs, cores, interleaved, run
+from tables import Table, fill, keep
 
 SECTIONS = ("convert", "dense", "escapes", "check", "faults", "detect", "append", "dicts", "start", "growth")
 GOALS = {
@@ -35,6 +37,7 @@ GOALS = {
     "check": {"csv module": 3.0, "polars": 1.0},
 }
 OURS = "cb-csv, 2 workers"
+HERE = Path(__file__).parent
 PEERS = ("polars", "duckdb", "pyarrow", "csvkit", "clevercsv", "charset-normalizer")
 
 
@@ -74,19 +77,19 @@ def differing(source: Path, target: Path, dialect: dict[str, str]) -> int:
     return count
 
 
-def table(title: str, runs: dict[str, Runs], ours: str, goals: dict[str, float], note: str = "") -> Table:
-    """Times, ratios to ours by their minimum, and whether the goals are reached."""
+def table(key: str, title: str, runs: dict[str, Runs], ours: str, goals: dict[str, float], note: str = "") -> Table:
+    """Times, ratios to ours by their median, and whether the goals are reached."""
     rows = []
     for name, one in runs.items():
         if one.failed or not one.wall:
             rows.append([name, "failed", "", "", "", "", ""])
             continue
-        ratio = one.min / runs[ours].min
+        ratio = one.median / runs[ours].median
         aim = goals.get(name)
         verdict = "" if aim is None else f"≥ {aim:g} {'reached' if round(ratio, 2) >= aim else 'NOT reached'}"
         cells = [f"{one.min:.2f}", f"{one.median:.2f}", f"{min(one.cpu):.2f}", f"{max(one.peak):.0f}"]
         rows.append([name, *cells, f"{ratio:.2f}", verdict])
-    return Table(title, ["", "min s", "median s", "CPU s", "peak MB", f"÷ {ours}", "aim"], rows, note)
+    return Table(key, title, ["", "min s", "median s", "CPU s", "peak MB", f"÷ {ours}", "aim"], rows, note)
 
 
 def convert(folder: Path, kind: str, options: argparse.Namespace) -> Table:
@@ -96,25 +99,30 @@ def convert(folder: Path, kind: str, options: argparse.Namespace) -> Table:
     contenders = peers.converters(source, target, progress, escape=escape)
     if options.skip:
         contenders = {name: one for name, one in contenders.items() if name not in options.skip.split(",")}
-    runs = interleaved(contenders, options.rounds, progress)
-    wrong = 0
+    runs = interleaved(contenders, options.rounds, progress, target)
     dialect = {"delimiter": ";", **({"escapechar": escape} if escape else {})}
-    for name in (one for one in contenders if one.startswith("cb-csv")):
-        interleaved({name: contenders[name]}, 1, lambda text: None)
-        wrong += differing(source, target, dialect)
-    note = f"Cells that differ after conversion with cb-csv: {wrong}. Whole programs, from their start to their end."
+    run(contenders["cb-csv"])
+    wrong = differing(source, target, dialect)
     first = OURS if OURS in runs else "cb-csv"
+    other = target.rename(folder / "first.csv")
+    run(contenders[first])
+    if not filecmp.cmp(other, target, shallow=False):
+        raise SystemExit("several workers wrote other bytes than one")
+    other.unlink()
+    note = f"Cells that differ after conversion: {wrong}."
     goals = dict(GOALS["convert"]) if kind == "mixed" else {}
     if goals and options.megabytes >= 1000:
         goals["polars"] = 1.3
-    return table(f"Convert {options.megabytes} MB ({kind}) to RFC 4180", runs, first, goals, note)
+    key = f"convert-{options.megabytes}" if kind == "mixed" else kind.replace(" ", "-")
+    return table(key, f"Convert {options.megabytes:,} MB ({kind}) to RFC 4180", runs, first, goals, note)
 
 
 def check(folder: Path, options: argparse.Namespace) -> Table:
     """Checking a clean file."""
     contenders = peers.checkers(data.make_rfc(folder, options.megabytes), progress)
     runs = interleaved(contenders, options.rounds, progress)
-    return table(f"Check {options.megabytes} MB, clean", runs, OURS, GOALS["check"])
+    title = f"Check {options.megabytes:,} MB, clean"
+    return table(f"check-{options.megabytes}", title, runs, OURS, GOALS["check"])
 
 
 def start(rounds: int) -> Table:
@@ -126,19 +134,23 @@ def start(rounds: int) -> Table:
     more = 1000 * (runs["cb-csv --version"].min - runs["python -c pass"].min)
     rows = [[name, f"{1000 * one.min:.0f}", f"{1000 * one.median:.0f}"] for name, one in runs.items()]
     verdict = "reached" if more <= 60 else "NOT reached"
-    return Table("Start", ["", "min ms", "median ms"], rows, f"{more:.0f} ms above bare Python (aim: ≤ 60): {verdict}.")
+    return Table(
+        "start", "Start", ["", "min ms", "median ms"], rows, f"{more:.0f} ms above bare Python (aim: ≤ 60): {verdict}."
+    )
 
 
 def growth(folder: Path, options: argparse.Namespace) -> Table:
     """Time and memory at three sizes."""
     rows = []
-    for megabytes in (options.megabytes // 10 or 1, options.megabytes, options.megabytes * 4):
+    for megabytes in (options.megabytes // 10 or 1, options.megabytes, options.megabytes * 10):
         source = data.make(folder, "mixed", megabytes)
         mine = ("convert", str(source), str(folder / "out.csv"), "-q", "-d", ";", "--no-fsync")
         both = {"1": peers.ours(*mine), "2": peers.ours(*mine, "--workers", "2")}
         for workers, one in interleaved(both, 1, lambda _: None).items():
-            rows.append([f"{megabytes} MB, {workers} worker(s)", f"{one.min:.2f}", f"{max(one.peak):.0f}"])
-    return Table("Growth of convert", ["", "s", "peak MB"], rows)
+            per = 1000 * one.min / megabytes
+            rows.append([f"{megabytes:,} MB, {workers} worker{'s' * (workers > '1')}", f"{one.min:.2f}", f"{per:.1f}"])
+            rows[-1].append(f"{max(one.peak):.0f}")
+    return Table("growth", "Growth of convert", ["", "s", "ms per MB", "peak MB"], rows)
 
 
 def sections(folder: Path, options: argparse.Namespace, wanted: Sequence[str]) -> list[Table]:
@@ -153,7 +165,7 @@ def sections(folder: Path, options: argparse.Namespace, wanted: Sequence[str]) -
             found.append(check(folder, options))
         elif section == "faults":
             row = inprocess.injected(folder, 10_000 * options.megabytes, 100 * options.megabytes)
-            found.append(Table("Faults at random places", ["", "found exactly", "false", "s"], [row]))
+            found.append(Table("faults", "Faults at random places", ["", "found exactly", "false", "s"], [row]))
         elif section == "detect":
             corpus = Path(options.corpus) if options.corpus else folder / "corpus"
             if not options.corpus:
@@ -162,13 +174,17 @@ def sections(folder: Path, options: argparse.Namespace, wanted: Sequence[str]) -
                 write_corpus(corpus)
             rows = detection.run(corpus, progress)
             columns = ["", "same cells", "errors", "median ms", "p95 ms"]
-            found.append(Table(f"Detection, {len(list(detection.labelled(corpus)))} files", columns, rows))
+            found.append(Table("detect", f"Detection, {len(list(detection.labelled(corpus)))} files", columns, rows))
         elif section == "append":
-            found.append(Table("Append, batches of 10 rows", ["", "batches/s"], inprocess.append(folder, 8000)))
+            found.append(
+                Table("append", "Append, batches of 10 rows", ["", "batches/s"], inprocess.append(folder, 8000))
+            )
         elif section == "dicts":
             source = data.make_rfc(folder, min(options.megabytes, 100))
             rows = inprocess.dicts(source, folder, options.rounds)
-            found.append(Table(f"Rows and dicts, {source.name}", ["", "cb-csv s", "csv s", "ratio"], rows))
+            found.append(
+                Table("dicts", f"Rows and dicts, {options.megabytes} MB", ["", "cb-csv s", "csv s", "ratio"], rows)
+            )
         elif section == "start":
             found.append(start(options.rounds))
         else:
@@ -186,11 +202,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--skip", metavar="NAME,...", help="contenders to leave out of conversions")
     parser.add_argument("--corpus", metavar="DIR", help="labelled files for detect")
     parser.add_argument("--folder", metavar="DIR", help="keep the files there for the next run")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
-    parser.add_argument("--markdown", action="store_true", help="print Markdown, as for a README")
+    parser.add_argument("--keep", action="store_true", help="add the tables to figures.json")
+    parser.add_argument("--readme", action="store_true", help="write the tables of figures.json into README.md")
     options = parser.parse_args(arguments)
     if options.quick:
         options.megabytes, options.rounds = 10, 1
+    if options.readme:
+        missing = fill(HERE.parent / "README.md", HERE / "figures.json")
+        if missing:
+            progress(f"no figures for {', '.join(missing)} (run them with --keep)")
+        return 1 if missing else 0
     wanted = options.only.split(",") if options.only else SECTIONS
     if unknown := set(wanted) - set(SECTIONS):
         parser.error(f"--only: no {', '.join(sorted(unknown))} (known: {', '.join(SECTIONS)})")
@@ -205,14 +226,11 @@ def main(arguments: list[str] | None = None) -> int:
         if not options.folder:
             shutil.rmtree(folder, ignore_errors=True)
     for line in versions():
-        print(("- " if options.markdown else "") + line)
+        print(line)
     for one in found:
-        print("\n" + (one.markdown() if options.markdown else one.text()))
-    if options.json:
-        known = {one.title: [dict(zip(one.columns, row, strict=True)) for row in one.rows] for one in found}
-        options.json.write_text(
-            json.dumps({"machine": versions(), "tables": known}, indent=1, ensure_ascii=False) + "\n"
-        )
+        print("\n" + one.text())
+    if options.keep:
+        keep(HERE / "figures.json", found, "; ".join(versions()))
     return 0
 
 

@@ -153,13 +153,14 @@ with Appender(sys.argv[1]) as appender:
 """
 
 
-def test_a_torn_batch_is_taken_back_by_the_next_appender(log: Path, process: Process) -> None:
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_torn_batch_is_taken_back_by_the_next_appender(log: Path, process: Process, durable: bool) -> None:
     """Killed between two pages of one write: the journal tells where the whole rows end."""
     before = log.read_bytes()
     with process(log, code=TORN) as child:
         assert child.wait(timeout=60) == -signal.SIGKILL
     assert len(log.read_bytes()) == len(before) + 4500
-    append_rows(log, [["2", "down"]], durable=False)
+    append_rows(log, [["2", "down"]], durable=durable)
     assert log.read_bytes() == before + b"2,down\r\n"
     assert list(log.parent.iterdir()) == [log]
     (log.parent / ".log.csv.append").touch()  # killed before the length was in it
@@ -176,6 +177,14 @@ def test_a_journal_of_another_file_is_nothing_to_go_by(log: Path, process: Proce
     log.write_bytes(new)
     append_rows(log, [["2", "down"]], durable=False)
     assert log.read_bytes() == new + b"2,down\r\n"
+    assert list(log.parent.iterdir()) == [log]
+
+
+def test_a_batch_of_many_pages_leaves_no_journal(log: Path) -> None:
+    """What was noted before the batch is gone when the call returns."""
+    before = log.read_bytes()
+    append_rows(log, [[str(number), "up"] for number in range(1000)])
+    assert log.read_bytes() == before + b"".join(b"%d,up\r\n" % number for number in range(1000))
     assert list(log.parent.iterdir()) == [log]
 
 

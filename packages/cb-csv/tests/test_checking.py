@@ -224,3 +224,18 @@ def test_random_faults_are_all_found_and_nothing_else(
     file.write_bytes(data)
     found = [(one.code, one.record, one.column) for one in check(file, workers=workers)]
     assert found == wanted
+
+
+def test_more_line_breaks_in_one_field_than_are_tried() -> None:
+    """A field torn into many lines: no end of tries, and behind it reading is in step again."""
+    found = faults("a,b\r\n1,2\r\n" + "x\n" * 12 + "y,z\r\n3,4\r\n")
+    assert found
+    assert max(record for _, record, *_ in found) < 15
+    assert faults("a,b\r\n" + "x\n" * 3 + "y,z\r\n3,4\r\n") == [("unquoted-newline", 2, line, 2) for line in (2, 3, 4)]
+
+
+def test_a_piece_that_ends_with_an_escaped_line_break_is_none() -> None:
+    """The record goes on behind it."""
+    shape = Shape(Dialect(escapechar="\\", newline="\n"), 2, b"\n")
+    assert shape.prove(b"1,2\nx\\\n") is None
+    assert shape.prove(b"1,2\nx\\\n,3\n") is not None

@@ -277,3 +277,20 @@ def test_long_work_shows_a_bar_on_a_terminal(process: Process, tmp_path: Path) -
     assert child.returncode == 0
     assert b"checking" in shown
     assert b"100%" in shown
+
+
+def test_dicts_says_when_the_first_row_seems_to_be_data(cb: Command, tmp_path: Path) -> None:
+    """One line on stderr with what to do; none where the columns are named, or the header is one."""
+    file = tmp_path / "a.csv"
+    file.write_text("1,2024-01-01\n2,2024-01-02\n3,2024-01-03\n")
+    ran = cb("dicts", file)
+    assert ran.status == 0
+    assert ran.err == (
+        f"cb-csv: {file}: no header found: the first row, '1' ..., names the columns "
+        "(if it is data, name them with --fields)\n"
+    )
+    named = cb("dicts", file, "--fields", "id,day")
+    assert named.err == ""
+    assert named.out.startswith('{"id": "1", "day": "2024-01-01"}')
+    file.write_text("id,day\n2,2024-01-02\n3,2024-01-03\n")
+    assert cb("dicts", file).err == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import sys
 from pathlib import Path
@@ -15,8 +16,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 import corpus
 
 FILES = list(corpus.files())
-# Single quotes around every field, spaces between, and one comma in most cells: commas make an even table as well.
-HARD = {"parts-space-single.csv"}
 
 
 def test_the_corpus_is_large_enough() -> None:
@@ -36,11 +35,29 @@ def test_a_file_is_read_as_it_was_meant(label: corpus.Label, data: bytes) -> Non
     def cells(dialect: Dialect, encoding: str) -> list[list[str]]:
         return list(read_rows(io.BytesIO(data), dialect, encoding=encoding, strict=False, ragged="keep"))
 
-    right = cells(found.dialect, found.encoding) == cells(meant, label.encoding)
-    assert right is (label.file not in HARD)
-    if right:
-        assert (found.has_header, found.preamble) == (label.header, label.preamble)
-        assert found.confidence >= 0.5
+    assert cells(found.dialect, found.encoding) == cells(meant, label.encoding)
+    assert (found.has_header, found.preamble) == (label.header, label.preamble)
+    assert found.confidence >= 0.5
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("quote", ['"', "'"])
+@pytest.mark.parametrize("inner", ["52.1,13.2", "1;2;3", "a,b,c,d", "a | b", "x\ty", "1,,,,2", "k=v;k2=v2;k3=v3"])
+@pytest.mark.parametrize("rows", [2, 60])
+def test_a_list_in_quotes_is_one_cell(delimiter: str, quote: str, inner: str, rows: int) -> None:
+    """As many delimiters in every quoted cell make an even table too, but one that cuts its quotes apart."""
+    lines = ["id", "place", "name"], *([str(row), f"{quote}{inner}{quote}", f"name{row}"] for row in range(rows))
+    found = detect(io.StringIO("".join(delimiter.join(line) + "\n" for line in lines)))
+    assert (found.dialect.delimiter, found.dialect.quotechar, found.columns) == (delimiter, quote, 3)
+
+
+@pytest.mark.parametrize("cell", ['5"', "6'", "don't", "rock'n'roll", "'90s"])
+def test_inches_and_apostrophes_are_no_quotes(cell: str) -> None:
+    """They stand in cells that have no quotes, in two columns at once."""
+    found = detect(
+        io.StringIO("name,high,wide,pieces\n" + "".join(f"n{row},{cell},{cell},{row}\n" for row in range(9)))
+    )
+    assert (found.dialect.delimiter, found.columns) == (",", 4)
 
 
 def test_the_corpus_can_be_written(tmp_path: Path) -> None:
@@ -153,3 +170,25 @@ def test_titles_in_a_table_are_no_rows() -> None:
 def test_cells_are_of_a_kind(cell: str, kind: str) -> None:
     """Dates and times as people write them, amounts, addresses."""
     assert kind_of(cell) == kind
+
+
+def test_fields_too_long_for_the_csv_module_are_no_obstacle() -> None:
+    """Its limit is global; whoever lowers it gets an answer all the same."""
+    before = csv.field_size_limit(20)
+    try:
+        found = detect(io.StringIO("a;b\n" + f"1;{'x' * 100}\n" * 5))
+    finally:
+        csv.field_size_limit(before)
+    assert found.columns >= 0
+
+
+def test_wide_gaps_of_spaces_are_no_columns() -> None:
+    """Columns made of spaces give empty cells mostly: that speaks against the space."""
+    found = detect(io.StringIO("one      ,two      ,3\n" + "alpha    ,beta     ,4\n" * 5))
+    assert found.dialect.delimiter == ","
+
+
+def test_a_long_sample_of_few_quoted_records() -> None:
+    """The last record of a sample may be cut: it is left out of the trial."""
+    found = detect(io.StringIO("id,text\n" + f'1,"{"some words and more of them " * 8}"\n' * 99))
+    assert (found.dialect.delimiter, found.dialect.quotechar, found.columns) == (",", '"', 2)

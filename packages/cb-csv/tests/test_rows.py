@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import enum
 import gzip
 import io
@@ -24,6 +25,7 @@ from cb_csv import (
     FaultError,
     HeaderMismatch,
     Quoting,
+    check,
     convert,
     read_as,
     read_cells,
@@ -419,6 +421,14 @@ def test_unions_that_are_no_cells() -> None:
     with pytest.raises(TypeError, match=r"Either.value: cells cannot be int \| str"):
         list(read_as(Either, io.StringIO("value\r\n1\r\n")))
 
+    class Raw(NamedTuple):
+        """No type that text becomes by itself."""
+
+        value: bytes
+
+    with pytest.raises(TypeError, match=r"Raw.value: cells cannot be <class 'bytes'>"):
+        list(read_as(Raw, io.StringIO("value\r\n1\r\n")))
+
 
 def test_utf16_without_a_mark_is_of_this_machine() -> None:
     """Said to be UTF-16, and no mark: in the byte order of the machine."""
@@ -458,3 +468,84 @@ def test_a_blank_line_in_a_typed_file(tmp_path: Path) -> None:
     """It is no row, and lines are counted with it."""
     with pytest.raises(CsvError, match=r"-:4: record 3, column 'left'"):
         list(read_as(Pair, io.StringIO("left,right\r\n1,2\r\n\r\nx,2\r\n")))
+
+
+def test_blank_lines_are_kept_or_left_out(tmp_path: Path) -> None:
+    """Left out of rows; "keep" keeps them in a conversion; in a file of one column they are empty cells."""
+    text = "a,b\r\n\r\n1,2\r\n"
+    assert list(read_rows(io.StringIO(text), Dialect())) == [["a", "b"], ["1", "2"]]
+    damaged = 'a,b\r\n\r\n1,2"x\r\n'
+    assert list(read_rows(io.StringIO(damaged), Dialect(), strict=False)) == [["a", "b"], ["1", '2"x']]
+    out = io.StringIO()
+    convert(io.StringIO(damaged), out, source=Dialect(), target=Dialect(";"), on_fault="keep")
+    assert out.getvalue() == 'a;b\r\n\r\n1;"2""x"\r\n'
+    out = io.StringIO()
+    convert(io.StringIO('a,b\r\n1,2"x\r\n\r\n3,4\r\n'), out, source=Dialect(), target=Dialect(";"), on_fault="keep")
+    assert out.getvalue() == 'a;b\r\n1;"2""x"\r\n\r\n3;4\r\n'
+    assert list(read_rows(io.StringIO("a\r\n\r\nb\r\n"), Dialect())) == [["a"], [""], ["b"]]
+
+
+def test_long_lines_before_the_header_and_long_records_behind_a_fault() -> None:
+    """Nothing has a length that it must not have."""
+    preamble = "x" * 200_000 + "\n"
+    assert list(read_rows(io.StringIO(preamble + "a,b\n1,2\n"), Dialect(), skip=1)) == [["a", "b"], ["1", "2"]]
+    assert list(read_rows(io.StringIO("one line only"), Dialect(), skip=2)) == []
+    text = "y\r\n" * 10_000
+    damaged = f'a,b\r\n1,x"z\r\n2,"{text}"\r\n3,4\r\n'
+    rows = [["a", "b"], ["1", 'x"z'], ["2", text], ["3", "4"]]
+    assert list(read_rows(io.StringIO(damaged), Dialect(), strict=False)) == rows
+    clean = f'a,b\r\n2,"{text * 10}"\r\n3,4\r\n'
+    assert list(read_rows(io.StringIO(clean), Dialect())) == [["a", "b"], ["2", text * 10], ["3", "4"]]
+
+
+def test_a_character_that_comes_in_parts() -> None:
+    """Of a stream that gives a byte at a time."""
+
+    class Slow(io.BytesIO):
+        def read1(self, size: int | None = -1, /) -> bytes:
+            return super().read1(1)
+
+    rows = [["a", "b"]] * 9000 + [["😀", "é"]]  # the last one is behind what is looked at first
+    text = "".join(";".join(row) + "\n" for row in rows)
+    assert list(read_rows(Slow(text.encode("utf-16")), Dialect(";"), encoding="utf-16")) == rows
+
+
+def test_numbers_in_a_dialect_that_the_csv_module_has_not() -> None:
+    """Nonnumeric quoting with a delimiter of two characters: numbers have no quotes, text has."""
+    out = io.StringIO()
+    write_rows(out, [["a", 1.5, None, True]], Dialect("||", quoting=Quoting.NONNUMERIC))
+    assert out.getvalue() == '"a"||1.5||""||True\r\n'
+
+
+def test_a_quote_that_was_escaped_is_written_for_other_quotes() -> None:
+    """Without quotes in the source an escaped quote is a quote; doubled only where it is the target's."""
+    for quote, line in (('"', 'a"\r\n"2""";x\r\n'), ("'", 'a"\r\n2";x\r\n')):
+        out = io.StringIO()
+        source = Dialect(",", None, escapechar="^")
+        text = 'a,b\r\n2^",x\r\n'
+        convert(io.StringIO(text), out, source=source, target=Dialect(";", quote))
+        assert out.getvalue() == line.replace('a"', "a;b")
+
+
+@pytest.mark.parametrize("commas", ["all", "some", "none of the first"])
+@pytest.mark.parametrize("column", [0, 1, 2])
+def test_columns_that_need_quotes(commas: str, column: int) -> None:
+    """A whole column, parts of it, the first and the last one: the csv module reads what was meant."""
+    rows = [["a", "b", "c"]] if commas != "all" else []
+    for number in range(200):
+        row = [str(number), "x", f"{number}"]
+        if commas == "all" or number % 3:
+            row[column] = f"{number},5" + ",7" * (number % 5 == 1 and commas == "some")
+        rows.append(row)
+    text = "".join(";".join(row) + "\n" for row in rows)
+    out = io.StringIO(newline="")
+    convert(io.StringIO(text), out, source=Dialect(";", newline="\n"))
+    assert list(csv.reader(io.StringIO(out.getvalue(), newline=""), strict=True)) == rows
+    assert list(check(io.StringIO(out.getvalue()))) == []
+
+
+def test_a_new_delimiter_beside_an_escaped_old_one() -> None:
+    """Both are text in one field, in either order."""
+    out = io.StringIO()
+    convert(io.StringIO("a;b\n,\\;;\\;,\n"), out, source=Dialect(";", escapechar="\\", newline="\n"))
+    assert out.getvalue() == 'a,b\r\n",;",";,"\r\n'

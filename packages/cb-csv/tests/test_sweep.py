@@ -57,6 +57,35 @@ def test_workers_write_what_one_process_writes(tmp_path: Path, workers: int, see
     assert done == first
 
 
+def test_workers_where_quotes_mean_nothing(tmp_path: Path) -> None:
+    """Every line break is one."""
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_bytes(b"a;b\r\n" + b"1;2\r\n" * 2000)
+    convert(source, target, source=Dialect(";", None), workers=3)
+    assert target.read_bytes() == b"a,b\r\n" + b"1,2\r\n" * 2000
+
+
+def test_a_record_longer_than_a_segment(tmp_path: Path) -> None:
+    """Nobody can prove anything in its middle: one process reads it, and several go on behind it."""
+    source, one, many = (tmp_path / name for name in ("in.csv", "one.csv", "many.csv"))
+    long = b'1;"' + b"line\r\n" * 1000 + b'"\r\n'
+    source.write_bytes(b"a;b\r\n" + b"1;2\r\n" * 500 + long + b"1;2\r\n" * 3000)
+    done = convert(source, one, source=SEMICOLONS)
+    assert convert(source, many, source=SEMICOLONS, workers=3) == done
+    assert many.read_bytes() == one.read_bytes()
+
+
+def test_a_place_that_only_seems_to_be_a_record(tmp_path: Path) -> None:
+    """Text within quotes that reads as records of the same shape: a worker that began there begins anew."""
+    source, one, many = (tmp_path / name for name in ("in.csv", "one.csv", "many.csv"))
+    inside = b"1;2\r\n" * 600
+    source.write_bytes(b"a;b\r\n" + (b'1;"\r\n' + inside + b'"\r\n') * 20)
+    done = convert(source, one, source=SEMICOLONS)
+    assert convert(source, many, source=SEMICOLONS, workers=3) == done
+    assert many.read_bytes() == one.read_bytes()
+    assert done.records == 21
+
+
 def test_several_processes_are_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With three workers two are forked: without that the tests here would prove nothing."""
     forked: list[int] = []

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
 
 from cb_csv import __version__
 from cb_csv.cli_options import say
-from cb_csv.cli_read import cat, check, detect, dicts, split, stats
-from cb_csv.cli_write import append, convert, enter, write
 from cb_csv.errors import CsvError
 
 __all__ = ["commands", "main"]
@@ -23,8 +22,22 @@ Exit codes:
 """
 
 
+_READ = ("detect", "check", "cat", "dicts", "stats", "split")
+_WRITE = ("convert", "write", "append", "enter")
+
+
 class _Commands(click.Group):
-    """What click itself would answer with a blank line, or with status 1."""
+    """Imports a command when it is asked for, and ends where click would with a blank line, or with status 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click gives it
+        return sorted(_READ + _WRITE)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _READ + _WRITE:
+            return None
+        module = import_module(f"cb_csv.cli_{'read' if cmd_name in _READ else 'write'}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -79,7 +92,3 @@ def commands() -> None:
     Example:
       printf 'name;price\\nJohn;1,5\\n' | cb-csv convert
     """
-
-
-for _command in (detect, check, convert, cat, dicts, write, append, enter, stats, split):
-    commands.add_command(_command)

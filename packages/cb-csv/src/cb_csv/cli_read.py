@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,8 @@ _FILE = click.Path(allow_dash=True, dir_okay=False)
 
 
 def _line(value: object) -> None:
+    import json
+
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
@@ -135,7 +136,7 @@ def cat(
     ragged: Any = "keep" if lenient else "error"
     dialect = dialect_of(delimiter, quote, escape)
     for row in read_rows(file, dialect, encoding=encoding, strict=not lenient, ragged=ragged, skip=skip):
-        click.echo(str(row) if form == "list" else json.dumps(row, ensure_ascii=False))
+        _line(row) if form == "json" else click.echo(str(row))
 
 
 @click.command(short_help="Print rows as JSON objects.")
@@ -174,6 +175,7 @@ def dicts(
         ragged=ragged,
         duplicates=duplicates,
         skip=skip,
+        on_doubt=lambda what: say(f"{what} (if it is data, name them with --fields)"),
     ):
         _line(one)
 
@@ -285,8 +287,8 @@ def split(
     del encoding, skip  # quotes and line ends are the same in all encodings that can be cut
     if output:
         for path in split_into(file, output, parts, dialect):
-            click.echo(json.dumps(path) if form == "json" else path)
+            _line(path) if form == "json" else click.echo(path)
         return
     points = split_points(file, parts, dialect)
     for start, stop in pairwise(points):
-        click.echo(json.dumps([start, stop]) if form == "json" else f"{start}\t{stop}")
+        _line([start, stop]) if form == "json" else click.echo(f"{start}\t{stop}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -99,6 +98,8 @@ def convert(
 
 def _json_lines(name: str) -> Iterator[list[Any] | dict[str, Any]]:
     """Arrays and objects, a line each; all of the kind that the first is."""
+    import json
+
     stream = sys.stdin if name == "-" else click.open_file(name, encoding="utf-8")
     kind: type | None = None
     for number, line in enumerate(stream, 1):

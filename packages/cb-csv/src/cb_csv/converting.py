@@ -83,7 +83,7 @@ def convert(
         DialectError: The target has no way to write a value.
         UnicodeEncodeError: *to_encoding* has no such character.
 
-    Cost: constant memory (about 15 MB a process); about 10 ms a MB, several times that where every cell must be looked
+    Cost: constant memory (about 15 MB a process); about 7 ms a MB, several times that where every cell must be looked
     at: other quoting than minimal, escapes in the target, *guard_formulas*.
 
     >>> import io

@@ -150,13 +150,14 @@ def _trials(text: str, newline: str, *, complete: bool) -> Iterator[_Trial]:
     alone.score = _score_alone(alone)
     yield alone
     wanted = 0.25 * max(1, len(alone.rows))
+    quotes = [quote for quote in "\"'" if quote in text]
     for delimiter in _PRIORS:
         if text.count(delimiter) < wanted:
             continue
         for dialect in _dialects(text, delimiter, newline):
             trial = _read(dialect, text, complete=complete)
             if trial.rows:
-                _judge(trial)
+                _judge(trial, quotes)
                 yield trial
 
 
@@ -220,8 +221,8 @@ def _read(dialect: Dialect, text: str, *, complete: bool) -> _Trial:
     return _Trial(dialect, rows, lines)
 
 
-def _judge(trial: _Trial) -> None:
-    """Score the trial, which has rows; find its number of columns and where the table starts."""
+def _judge(trial: _Trial, quotes: Sequence[str]) -> None:
+    """Score the trial, which has rows, of a text with these quotes; find its columns and where the table starts."""
     rows = trial.rows
     lengths = [len(row) for row in rows]
     counts = Counter(lengths)
@@ -238,12 +239,15 @@ def _judge(trial: _Trial) -> None:
     trial.first = first
     even = sum(length == columns for length in lengths[first:]) / len(body)
     step = max(1, len(body) // _JUDGED)
-    cells = [cell for row in body[::step] for cell in row]
+    judged = body[::step]
+    cells = [cell for row in judged for cell in row]
     kinds = Counter(map(kind_of, cells))
     worth = sum(plausible(kind) * count for kind, count in kinds.items()) / len(cells)
     delimiter = trial.dialect.delimiter
     score = even**2 * worth**2 * _PRIORS[delimiter] * (1 - 0.5 / columns**2)
     score *= 1 - 0.3 * first / len(rows)
+    for quote in quotes:
+        score *= max(0.02, 1 - sum(_is_torn(row, quote) for row in judged) / len(judged)) ** 2
     if kinds["empty"] > 0.6 * len(cells) and delimiter in " :":
         score *= 0.5
     if delimiter in " :" and not STRONG & kinds.keys():
@@ -253,6 +257,19 @@ def _judge(trial: _Trial) -> None:
     if trial.dialect.quotechar:  # as good as without: then with, in case quotes come later
         score *= 1.002 if trial.dialect.escapechar else 1.001
     trial.score = score
+
+
+def _is_torn(row: Sequence[str], quote: str) -> bool:
+    """Whether a quote opens in one cell and closes in a later one: somebody else's delimiters cut a quoted field."""
+    opened = False
+    for cell in row:
+        if quote not in cell or not cell.count(quote) & 1:
+            continue
+        if opened and not cell[cell.rfind(quote) + 1 :][:1].isalnum():
+            return True
+        start = cell.find(quote)  # after a letter it is an apostrophe, after a digit it means inches
+        opened = opened or start == 0 or not cell[start - 1].isalnum()
+    return False
 
 
 def _sparse(body: Sequence[Sequence[str]], columns: int) -> int:

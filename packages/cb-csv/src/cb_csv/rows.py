@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from typing import Literal
 
@@ -60,7 +60,7 @@ def read_rows(
         FaultError: The file has such a fault; the error has its exact place. All rows before it have been given.
         OSError: The file cannot be read.
 
-    Cost: constant memory; about 1.5 times the time of ``csv.reader``, which checks nothing.
+    Cost: constant memory; about 1.4 times the time of ``csv.reader``, which checks nothing.
 
     >>> list(read_rows(io.StringIO("name;price\\nJohn;1,5\\n")))
     [['name', 'price'], ['John', '1,5']]
@@ -80,6 +80,7 @@ def read_dicts(
     ragged: Ragged = "error",
     duplicates: Duplicates = "error",
     skip: int | None = None,
+    on_doubt: Callable[[str], object] | None = None,
 ) -> Iterator[dict[str, str]]:
     """Yield every row after the header as a dict in the file's order of columns.
 
@@ -93,6 +94,7 @@ def read_dicts(
             ``"column 4"`` and so on.
         duplicates: What to do with columns of the same name.
         skip: As for `read_rows`.
+        on_doubt: Called with one line if the first row was taken for the header and, as far as was detected, is data.
 
     Raises:
         CsvError: Two columns have one name.
@@ -110,6 +112,10 @@ def read_dicts(
         rows = chain.from_iterable(_rows(walker, strict=strict, ragged=ragged))
         if names is None:
             names = column_names(next(rows, []), duplicates, walker.source.name)
+            if on_doubt and names and not walker.has_header:
+                on_doubt(
+                    f"{walker.source.name}: no header found: the first row, {names[0][:20]!r} ..., names the columns"
+                )
         if ragged == "keep":
             yield from (_ragged_dict(names, row) for row in rows)
         else:

@@ -12,7 +12,6 @@ data, since that was proved to be UTF-8 first.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from operator import itemgetter
 
 from cb_csv.dialect import Dialect
@@ -22,14 +21,14 @@ __all__ = ["ESCAPED", "MARK", "NEEDS_QUOTES", "WIDE", "Proof", "Shape"]
 MARK: bytes = b"\xff"
 """Stands for a quote between the parts outside."""
 NEEDS_QUOTES: bytes = b"\xfe"
-"""Stands for the target's delimiter in a field without quotes."""
+"""Stands in a field without quotes for what needs them in the target."""
 WIDE: bytes = b"\xfd"
 """Stands for a delimiter that is not one ASCII character."""
 ESCAPED: tuple[bytes, ...] = (b"\xf8", b"\xf9", b"\xfa", b"\xfb", b"\xfc")
 """Stand for an escaped quote, delimiter, LF, CR and escape character."""
 
-_FIRST = itemgetter(slice(0, 1))
-_LAST = itemgetter(slice(-1, None))
+_FIRST = itemgetter(0)
+_LAST = itemgetter(-1)
 _CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
 _PATTERN = 1 << 17
 
@@ -41,6 +40,9 @@ class Proof:
     parts: list[bytes]
     outside: bytes
     records: int
+    lines: int
+    watched: int
+    """How often the byte that `Shape.watched` names stands outside."""
 
 
 class Shape:
@@ -50,22 +52,25 @@ class Shape:
         self.dialect: Dialect = dialect
         self.columns: int = columns
         self.newline: bytes = newline
+        self.watched: bytes = b""
         delimiter = dialect.delimiter.encode()
         self._wide = delimiter if len(delimiter) > 1 else b""
         self.delimiter: bytes = WIDE if self._wide else delimiter
         self.quote: bytes = (dialect.quotechar or "").encode() if dialect.reads_quotes else b""
         self._escape = (dialect.escapechar or "").encode()
-        kept = b"\r\n" + _CONTROLS + (self.delimiter if columns else b"")
-        self._ordinary = bytes(byte for byte in range(256) if byte not in kept)
-        self._harmless = bytes(byte for byte in range(256) if byte not in _CONTROLS)
+        controls = _CONTROLS.replace(self.delimiter, b"")  # \x1f was made to be a delimiter
+        self._kept = b"\r\n" + controls + (self.delimiter if columns else b"")
+        self._ordinary = _all_but(self._kept)
+        self._harmless = _all_but(controls)
         self._record = (self.delimiter * (columns - 1) if columns else b"") + newline
         self._pattern = self._record * (_PATTERN // len(self._record) + 1)
-        if self.delimiter in _CONTROLS:  # as \x1f, for which it was made
-            self._harmless += self.delimiter
-            if not columns:
-                self._ordinary += self.delimiter
-        self._before = {b"", self.delimiter, newline[-1:]}
-        self._after = {b"", self.delimiter, newline[:1]}
+        self._before = {self.delimiter[0], newline[-1]}
+        self._after = {self.delimiter[0], newline[0]}
+
+    def watch(self, byte: bytes) -> None:
+        """Have proofs count a byte outside of quotes, at next to no cost. Clean text has no control characters."""
+        self.watched = b"" if byte in _CONTROLS else byte
+        self._ordinary = _all_but(self._kept + self.watched)
 
     def prove(self, piece: bytes) -> Proof | None:
         """Show that *piece*, which begins with a record, is clean and ends with one; None if it cannot be shown."""
@@ -76,35 +81,44 @@ class Shape:
                 piece.decode()
             except UnicodeDecodeError:
                 return None
+        data = piece
         if self._escape and self._escape in piece:
-            piece = self._hide_escaped(piece)
-        parts = piece.split(self.quote) if self.quote else [piece]
+            data = self._hide_escaped(piece)
+            if not data.endswith(self.newline):  # its last line break was escaped: the record goes on
+                return None
+        parts = data.split(self.quote) if self.quote else [data]
         if not len(parts) & 1:
             return None
         outside = parts[::2]
         if self._wide or self.dialect.skipinitialspace:
             outside = self._plain(outside)
             parts[::2] = outside
-        if len(parts) > 1 and not self._placed(parts, outside):
+        inside = b"".join(parts[1::2])
+        if len(parts) > 1 and not self._placed(outside, inside):
             return None
         joined = MARK.join(outside)
         structure = joined.translate(None, self._ordinary)
+        watched = structure.count(self.watched) if self.watched else 0
+        if watched:
+            structure = structure.replace(self.watched, b"")
         if len(structure) > len(self._pattern):
             self._pattern = self._record * (len(structure) // len(self._record) + 1)
         records, rest = divmod(len(structure), len(self._record))
         if rest or not self._pattern.startswith(structure):
             return None
-        return Proof(parts, joined, records)
+        line_break = self.newline[-1]
+        lines = records + inside.count(line_break) if data is piece else piece.count(line_break)
+        return Proof(parts, joined, records, lines, watched)
 
-    def _placed(self, parts: list[bytes], outside: list[bytes]) -> bool:
+    def _placed(self, outside: list[bytes], inside: bytes) -> bool:
         """Whether quotes stand only around fields, and nothing is between them that may not be."""
-        if not self._before.issuperset(map(_LAST, islice(outside, len(outside) - 1))):
+        if not self._before.issuperset(map(_LAST, filter(None, outside[:-1]))):
             return False
-        if not self._after.issuperset(map(_FIRST, islice(outside, 1, None))):
+        if not self._after.issuperset(map(_FIRST, filter(None, outside[1:]))):
             return False
         if not self.dialect.doublequote and b"" in outside[1:]:
             return False
-        return not b"".join(parts[1::2]).translate(None, self._harmless)
+        return not inside.translate(None, self._harmless)
 
     def _plain(self, outside: list[bytes]) -> list[bytes]:
         """The parts outside with a delimiter of one byte, and without the spaces that do not count."""
@@ -126,3 +140,7 @@ class Shape:
         for plain, private in zip(meant, ESCAPED, strict=False):
             hidden = hidden.replace(escape + plain, private)
         return hidden.replace(escape, b"")
+
+
+def _all_but(kept: bytes) -> bytes:
+    return bytes(byte for byte in range(256) if byte not in kept)

@@ -1,15 +1,16 @@
 """Where output goes: a file that is replaced as a whole or not at all, a stream, stdout; compressed by its suffix."""
 
+# pathlib takes longer to import than a small file to convert.
+# ruff: noqa: PTH105, PTH110, PTH118, PTH123
+
 from __future__ import annotations
 
 import io
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import IO, BinaryIO, cast
 
 from cb_csv.source import compressor
@@ -86,16 +87,18 @@ def sink(dst: Writable, encoding: str = "utf-8", *, durable: bool = True) -> Ite
         yield _begun(Sink(sys.stdout.buffer, _codec(encoding), shared=_is_file(sys.stdout)), encoding)
         sys.stdout.buffer.flush()
         return
-    target = Path(os.path.realpath(dst))
-    if target.exists() and not stat.S_ISREG(target.stat().st_mode):  # a FIFO, /dev/null: nothing to replace
-        with target.open("wb") as stream:
+    target = os.path.realpath(dst)
+    folder, name = os.path.split(target)
+    mode = os.stat(target).st_mode if os.path.exists(target) else None
+    if mode is not None and not stat.S_ISREG(mode):  # a FIFO, /dev/null: nothing to replace
+        with open(target, "wb") as stream:
             yield _begun(Sink(stream, _codec(encoding)), encoding)
         return
-    open_compressed = compressor(target.name)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    open_compressed = compressor(name)
+    partial = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.partial")
     try:
         try:
-            plain = open(partial, "xb", buffering=0)  # noqa: PTH123, SIM115 - closed below
+            plain = open(partial, "xb", buffering=0)  # noqa: SIM115 - closed below
         except OSError as error:
             error.filename = os.fspath(dst)
             raise
@@ -105,15 +108,17 @@ def sink(dst: Writable, encoding: str = "utf-8", *, durable: bool = True) -> Ite
                     yield _begun(Sink(stream, _codec(encoding)), encoding)
             else:
                 yield _begun(Sink(cast("BinaryIO", plain), _codec(encoding), descriptor=plain.fileno()), encoding)
-            if target.exists():
-                shutil.copymode(target, partial)
+            if mode is not None:
+                os.fchmod(plain.fileno(), stat.S_IMODE(mode))
             if durable:
                 os.fsync(plain.fileno())
-        partial.replace(target)
+        os.replace(partial, target)
         if durable:
-            sync_folder(target.parent)
-    finally:
-        partial.unlink(missing_ok=True)
+            sync_folder(folder)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(partial)
+        raise
 
 
 def _codec(encoding: str) -> str:
@@ -139,7 +144,7 @@ def _is_file(stream: IO[str]) -> bool:
         return False
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: str | os.PathLike[str]) -> None:
     """Have a new name in a folder on the disk, too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -1,5 +1,8 @@
 """A file, stream or pipe in any encoding, compressed or not, read as UTF-8."""
 
+# pathlib takes longer to import than a small file to convert.
+# ruff: noqa: PTH112, PTH122, PTH123
+
 from __future__ import annotations
 
 import codecs
@@ -8,7 +11,6 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, BinaryIO, Self, cast
 
@@ -30,7 +32,7 @@ def compressor(name: str) -> Callable[[Any, str], BinaryIO] | None:
     Raises:
         CsvError: ``.zst`` before Python 3.14 needs ``pip install 'cb-csv[zstd]'``.
     """
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - may be any text
+    suffix = os.path.splitext(name)[1].lower()
     if suffix == ".gz":
         import gzip
 
@@ -79,6 +81,7 @@ class Source:
         self.plain: bool = False
         """Whether the file's bytes are UTF-8 as they lie there: others may read parts of it."""
         self._ended = False
+        self._left: int | None = None
         self._decoder: codecs.IncrementalDecoder | None = None
         self._text: IO[str] | None = None
         self._stack = contextlib.ExitStack()
@@ -101,9 +104,9 @@ class Source:
             return sys.stdin.buffer
         if open_compressed := compressor(name):
             return self._stack.enter_context(open_compressed(name, "rb"))
-        if not Path(name).is_dir():
+        if not os.path.isdir(name):
             self.path = name
-        return self._stack.enter_context(open(name, "rb", buffering=0))  # noqa: PTH123
+        return self._stack.enter_context(open(name, "rb", buffering=0))
 
     def __enter__(self) -> Self:
         return self
@@ -114,12 +117,10 @@ class Source:
         self._stack.close()
 
     @property
-    def size(self) -> int | None:
-        """Bytes that there are to read, where a file tells."""
-        if self.path is None:
-            return None
-        status = os.stat(self.path)
-        return status.st_size or None
+    def size(self) -> int:
+        """Bytes of a plain file."""
+        assert self.path is not None
+        return os.stat(self.path).st_size
 
     def peek(self, size: int = SAMPLE) -> bytes:
         """The first bytes, undecoded; `read` will give them again."""
@@ -132,10 +133,22 @@ class Source:
         """Whether nothing follows what `peek` gave."""
         return self._ended
 
-    def jump(self, byte: int) -> None:
-        """Go to another place of a plain file."""
+    def jump(self, byte: int, stop: int | None = None) -> None:
+        """Go to another place of a plain file, and read no further than up to *stop*."""
         self._raw.seek(byte)
         self._peeked, self._ended = b"", False
+        self._left = None if stop is None else stop - byte
+
+    def before(self, byte: int, size: int) -> bytes:
+        """The last *size* bytes before a place of a plain file."""
+        start = max(self.start, byte - size)
+        return os.pread(self._raw.fileno(), byte - start, start)
+
+    def reopen(self) -> None:
+        """Read a plain file through a descriptor of one's own, after a fork."""
+        assert self.path is not None
+        self._raw = open(self.path, "rb", buffering=0)  # noqa: SIM115 - the process ends soon
+        self._some = self._raw.read
 
     def decode_as(self, encoding: str) -> None:
         """Say which encoding the bytes are in. A byte order mark of that encoding is passed over."""
@@ -194,6 +207,8 @@ class Source:
         return len(text.encode(self.encoding, "surrogatepass")) - odd_bytes
 
     def _take(self, size: int) -> bytes:
+        if self._left is not None:
+            size = min(size, self._left)
         if self._text is not None:
             data = self._text.read(size).encode("utf-8", "surrogatepass")
         else:
@@ -203,5 +218,7 @@ class Source:
                 if self.path is not None or not compressor(self.name):
                     raise
                 raise CsvError(f"{self.name}: cannot be decompressed: {error} (get the whole file again)") from error
+        if self._left is not None:
+            self._left -= len(data)
         self._ended = self._ended or not data
         return data

@@ -1,16 +1,16 @@
 """A file from end to end: clean pieces are worked off here, in one process or several; damaged ones are handed out.
 
-Several processes take segments in turn. Where a segment's first record starts depends on whether a quote is open there,
-that is on the number of quotes before it: each worker counts those of its segment and tells its successor, long before
-either has done its work. Where a segment's output goes depends on the length of all output before; that is told in the
-same order, and then all write at once, each to its own place. A segment that cannot be proved clean stops those behind
-it, whose start it had put in doubt; what was proved before it is kept, and one process goes on from there.
+Several processes take segments in turn; each reads and writes its own. Where a segment's first record starts depends on
+whether a quote is open there: there are two places at most, and at the wrong one next to nothing can be proved. So each
+worker begins at once where it can prove something. When its turn comes it is told where the records before really end:
+if that is another place it begins anew. It is told, too, how long the output before is, tells its successor the same of
+its own, and writes while that one does. A segment that cannot be proved clean stops those behind it; what was proved
+before it is kept, and one process goes on from there.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from typing import NoReturn
 from cb_csv.errors import CsvError
 from cb_csv.shape import Proof
 from cb_csv.sink import Sink
-from cb_csv.walk import PIECE, Piece, Walker, find_cut
+from cb_csv.walk import PIECE, Piece, Walker
 
 __all__ = ["ALONE", "SEGMENT", "Emit", "sweep"]
 
@@ -51,7 +51,7 @@ def sweep(
     many = workers > 1 and _can_split(walker, out)
     alone_until = 0
     while True:
-        if many and (walker.source.size or 0) - walker.byte > 2 * SEGMENT:
+        if many and walker.source.size - walker.byte > 2 * SEGMENT:
             _Ring(walker, workers, emit, out, progress).run()
             alone_until = walker.byte + ALONE
         for piece in walker:
@@ -61,7 +61,7 @@ def sweep(
                 yield piece
             elif emit and out:
                 out.write(emit(piece.data, piece.proof))
-            if many and piece.proof and walker.byte > alone_until and (walker.source.size or 0) - walker.byte > ALONE:
+            if many and piece.proof and walker.byte > alone_until and walker.source.size - walker.byte > ALONE:
                 break
         else:
             return
@@ -99,12 +99,11 @@ class _Ring:
         progress: Callable[[int], object] | None,
     ) -> None:
         self._walker = walker
-        self._shape = walker.shape
         self._emit, self._out, self._progress = emit, out, progress
-        self._segment = SEGMENT
-        self._start, self._size = walker.byte, walker.source.size or 0
-        self._count = min(workers, -(-(self._size - self._start) // SEGMENT))
-        self._newline = walker.newline[-1].encode()
+        self._begun = _State(walker.byte, out.written if out else 0, walker.record, walker.line)
+        self._size = walker.source.size
+        self._segments = -(-(self._size - walker.byte) // SEGMENT)
+        self._count = min(workers, self._segments)
 
     def run(self) -> None:
         """Do as much as can be done; leave the walker, and the output, where one process has to go on."""
@@ -129,7 +128,10 @@ class _Ring:
             os.close(answer)
             for child in children:
                 os.waitpid(child, 0)
-        end = pickle.loads(told) if told else end  # noqa: S301 - from our own child
+        if told:
+            import pickle
+
+            end = pickle.loads(told)  # noqa: S301 - from our own child
         if isinstance(end, BaseException):
             raise end
         if not isinstance(end, _State):
@@ -143,98 +145,78 @@ class _Ring:
         try:
             os.close(answer)
             try:
+                self._walker.source.reopen()
                 end: object = self._work(number, _own_ends(links, number))
             except Exception as error:  # noqa: BLE001 - raised in the parent
                 end = None if isinstance(error, _Broken) else error
             if end is not None:
+                import pickle
+
                 os.write(tell, pickle.dumps(end))
         finally:
             os._exit(0)
 
     def _work(self, number: int, ends: tuple[int, int]) -> _State | None:
         """Do every so-many-th segment. The worker that ends the work returns where it stands."""
-        descriptor = os.open(self._walker.source.path or "", os.O_RDONLY)
         try:
-            for segment in range(number, -(-(self._size - self._start) // self._segment), self._count):
-                state = self._do(segment, descriptor, *ends)
+            for segment in range(number, self._segments, self._count):
+                state = self._do(segment, *ends)
                 if state is not None:
                     return state
                 if self._progress and number == 0:
-                    self._progress(min(self._size, self._start + (segment + self._count) * self._segment))
+                    self._progress(min(self._size, self._begun.byte + (segment + self._count) * SEGMENT))
         except _Stopped:
             _send(ends[1], _STOP, 0, 0, 0)
         finally:
-            for one in (descriptor, *ends):
-                os.close(one)
+            for end in ends:
+                os.close(end)
         return None
 
-    def _do(self, segment: int, descriptor: int, incoming: int, outgoing: int) -> _State | None:
+    def _do(self, segment: int, incoming: int, outgoing: int) -> _State | None:
         """One segment; where the work stands if it ends here."""
-        begin = self._start + segment * self._segment
-        data = os.pread(descriptor, self._segment, begin)
-        odd = _receive(incoming)[0] if segment else 0
-        quote = self._shape.quote
-        behind = odd ^ (data.count(quote) & 1 if quote else 0)
-        last = begin + len(data) >= self._size
-        if not last:
-            _send(outgoing, behind, 0, 0, 0)
-        first = _after_record(data, odd, quote, self._newline) if segment else 0
-        if first < 0:  # all of it belongs to a record that began before
-            data, first = b"", 0
-        elif not last:
-            data += self._rest(descriptor, begin + len(data), behind)
-        out, records, lines, stopped = self._prove(data, first)
-        size = sum(map(len, out))
-        if segment:
-            state = _State(*_receive(incoming))
-        else:
-            state = _State(self._start, self._out.written if self._out else 0, self._walker.record, self._walker.line)
-        after = _State(state.byte + stopped - first, state.written + size, state.record + records, state.line + lines)
-        clean = stopped == len(data)
-        turn = (after.byte, after.written, after.record, after.line) if clean else (_STOP, 0, 0, 0)
-        if self._out is not None and self._out.descriptor is None:  # one after the other
-            self._out.write_encoded(out)
-            self._out.flush()
-        if not last:
-            _send(outgoing, *turn)
-        if self._out is not None and self._out.descriptor is not None:  # all at once
-            _write_at(self._out.descriptor, out, state.written)
-        return after if last or not clean else None
-
-    def _rest(self, descriptor: int, begin: int, odd: int) -> bytes:
-        """What follows a segment up to the end of its last record."""
-        size = PIECE
-        while True:
-            data = os.pread(descriptor, size, begin)
-            end = _after_record(data, odd, self._shape.quote, self._newline)
-            if end >= 0:
-                return data[:end]
-            if len(data) < size:
-                return data
-            size *= 4
-
-    def _prove(self, data: bytes, start: int) -> tuple[list[bytes], int, int, int]:
-        """Output of the clean pieces from *start*; how many records and lines; where the first other one starts."""
-        out: list[bytes] = []
-        records = lines = 0
-        size = PIECE
-        while start < len(data):
-            end = len(data)
-            if end - start > size:
-                end = find_cut(data, start, size, self._shape.quote, self._newline)
-                if end == start:
-                    size *= 2
-                    continue
-            piece = data[start:end]
-            proof = self._shape.prove(piece)
-            if proof is None:
+        walker, out = self._walker, self._out
+        begin = self._begun.byte + segment * SEGMENT
+        stop = min(begin + SEGMENT, self._size)
+        start, made = -1, list[bytes]()
+        for start in self._starts(begin) if segment else [begin]:
+            made = self._prove(start, stop)
+            if walker.byte > start:
                 break
-            records += proof.records
-            lines += piece.count(self._newline)
-            if self._emit and self._out:
-                out.append(self._out.encoded(self._emit(piece, proof)))
-            start, size = end, PIECE
-        return out, records, lines, start
+        before = _State(*_receive(incoming)) if segment else self._begun
+        if before.byte != start:
+            made = self._prove(before.byte, stop)
+        written = before.written + sum(map(len, made))
+        after = _State(walker.byte, written, before.record + walker.record, before.line + walker.line)
+        ended = stop == self._size or walker.doubtful or walker.byte == before.byte
+        if out is not None and out.descriptor is None:  # one after the other
+            out.write_encoded(made)
+            out.flush()
+        if stop < self._size:
+            _send(outgoing, *((_STOP, 0, 0, 0) if ended else (after.byte, after.written, after.record, after.line)))
+        if out is not None and out.descriptor is not None:  # all at once
+            _write_at(out.descriptor, made, before.written)
+        return after if ended else None
+
+    def _starts(self, byte: int) -> list[int]:
+        """Where the last record before a place may end: if no quote is open there, and if one is; the nearer first."""
+        shape = self._walker.shape
+        data = self._walker.source.before(byte, PIECE)
+        found: dict[int, int] = {}
+        odd, end = 0, len(data)
+        while len(found) < 2 and (cut := data.rfind(shape.newline[-1:], 0, end) + 1):
+            odd ^= data.count(shape.quote, cut, end + 1) & 1 if shape.quote else 0
+            found.setdefault(odd, byte - len(data) + cut)
+            if not shape.quote:
+                break
+            end = cut - 1
+        return list(found.values())
+
+    def _prove(self, start: int, stop: int) -> list[bytes]:
+        """Output of the clean pieces between two places; the walker tells how far that is."""
+        self._walker.resume(start, 0, 0, stop=stop)
+        emit, out = self._emit, self._out
+        made = [emit(one.data, one.proof) if emit and one.proof else b"" for one in self._walker.clean()]
+        return [out.encoded(data) for data in made] if out else []
 
 
 class _Stopped(Exception):
@@ -243,18 +225,6 @@ class _Stopped(Exception):
 
 class _Broken(Exception):
     """A worker is gone."""
-
-
-def _after_record(data: bytes, odd: int, quote: bytes, newline: bytes) -> int:
-    """Where the first record starts behind a line break outside of quotes; -1 if there is none."""
-    position = 0
-    while (end := data.find(newline, position) + 1) > 0:
-        if quote:
-            odd ^= data.count(quote, position, end) & 1
-        if not odd:
-            return end
-        position = end
-    return -1
 
 
 def _own_ends(links: list[tuple[int, int]], number: int) -> tuple[int, int]:

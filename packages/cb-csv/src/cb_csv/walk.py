@@ -1,9 +1,9 @@
 """From a source to pieces of whole records: clean ones, proved 64 KiB at a time, and damaged ones, read exactly.
 
-A piece is cut at the last line break with an even number of quotes before it, and offered to `Shape.prove`. What cannot
-be proved is cut smaller, down to 2 KiB, and then read record by record until a cut is passed; from there, a record
-boundary that the exact reading found, pieces grow again. So a fault costs the exact reading of some 2 KiB, and quotes
-are never counted across one.
+A piece is cut at its last line break and offered to `Shape.prove`; if that line break stands within quotes, at the last
+one with an even number of quotes before it. What cannot be proved is cut smaller, down to 2 KiB, and then read record
+by record; from there, a record boundary that the exact reading found, pieces grow again. So a fault costs the exact
+reading of some 2 KiB, and quotes are never counted across one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ __all__ = ["MAX_RECORD", "PIECE", "Piece", "Walker", "find_cut"]
 PIECE: int = 65536
 """Bytes proved at once: what fits the second-level cache is quickest."""
 SMALL: int = 2048
-_READ = 1 << 18
+_LONG = 16
+"""So many times a piece may grow to hold one record."""
+_GROWN = 4
+"""And so many times a small one, where a quote too many is the likelier reason."""
+_READ = 1 << 17
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)")
 MAX_RECORD: int = 1 << 26
 """The longest record, in bytes of UTF-8, and with it the most memory that a broken file can take."""
@@ -98,7 +102,9 @@ class Walker:
         self.line: int = 1
         self.byte: int = source.start
         self._column = 0  # characters of the line before the first record: one that a lone CR ended
-        self._piece = piece or PIECE
+        self.doubtful: bool = False
+        """Whether what follows the last clean piece could not be proved."""
+        self._piece = self._size = piece or PIECE
         self._skip = skip
         self._buffer = b""
         self._position = 0
@@ -116,16 +122,15 @@ class Walker:
         assert self._shape is not None
         return self._shape
 
-    def resume(self, byte: int, record: int, line: int) -> None:
-        """Go on at the start of another record of a plain file."""
+    def resume(self, byte: int, record: int, line: int, *, stop: int | None = None) -> None:
+        """Go on at the start of another record of a plain file, and up to the last whole record before *stop*."""
         self.byte, self.record, self.line, self._column = byte, record, line, 0
-        self.source.jump(byte)
+        self._size, self.doubtful = self._piece, False
+        self.source.jump(byte, stop)
         self._buffer, self._position, self._ended = b"", 0, False
 
     def begin(self) -> None:
-        """Pass over the lines to skip, and take line end and number of fields from the first record."""
-        if self._shape is not None:
-            return
+        """Pass over the lines to skip, and take line end and number of fields from the first record. Once."""
         for _ in range(self._skip):
             self._skip_line()
         text, records = self._exact(1)
@@ -173,34 +178,51 @@ class Walker:
         self._position += len(data)
 
     def __iter__(self) -> Iterator[Piece]:
-        shape = self.shape
-        line_break = self.newline[-1].encode()
-        size, small, shrunk = self._piece, min(SMALL, self._piece), False
         while True:
-            enough = self._more(size + 1)
-            start = self._position
-            end = len(self._buffer)
-            if start == end:
+            yield from self.clean()
+            if not self._more(1):
                 return
-            if enough:
-                end = find_cut(self._buffer, start, size, self._quote, line_break, self._escape)
-            if end == start:
-                if size < self._piece:
-                    size *= 2
-                    continue
-                end += 1  # a record longer than a piece, or a quote too many
-            data = self._buffer[start:end]
-            halved = line_break == b"\r" and self._buffer.startswith(b"\n", end)  # a CRLF among CRs
-            if not halved and (proof := shape.prove(data)):
-                self._pass(data, proof.records, data.count(line_break))
+            yield self._damaged(min(SMALL, self._piece))
+
+    def clean(self) -> Iterator[Piece]:
+        """The pieces that can be proved, up to the first that cannot; `doubtful` tells whether there is one."""
+        line_break = self.shape.newline[-1:]
+        small, shrunk = min(SMALL, self._piece), self.doubtful
+        self.doubtful = False
+        while self._more(self._size + 1) or self._position < len(self._buffer):
+            start, stop = self._position, self._position + self._size
+            end = self._buffer.rfind(line_break, start, stop) + 1
+            piece = self._proved(start, end)
+            if piece is None and end and self._quote:
+                careful = find_cut(self._buffer, start, self._size, self._quote, line_break, self._escape)
+                if careful < end:
+                    end = careful
+                    piece = self._proved(start, end)
+            if piece is not None:
                 self._column = 0
-                size, shrunk = min(size * 2, self._piece), False
-                yield Piece(data, proof, [], [])
-            elif shrunk or size <= small:
-                shrunk, size = True, small
-                yield self._damaged(end - start)
+                self._size, shrunk = min(self._size * 2, self._piece), False
+                yield piece
+            elif end <= start and stop >= len(self._buffer):
+                return  # the rest is less than a record
+            elif end <= start and self._size < (_GROWN * small if shrunk else _LONG * self._piece):
+                self._size *= 2
+            elif shrunk or self._size <= small:
+                self._size, self.doubtful = small, True
+                return
             else:
-                shrunk, size = True, small
+                self._size, shrunk = small, True
+
+    def _proved(self, start: int, end: int) -> Piece | None:
+        """The piece between two places of the buffer, passed over, if it is clean."""
+        halved = self.newline == "\r" and self._buffer.startswith(b"\n", end)  # a CRLF among CRs
+        if end <= start or halved:
+            return None
+        data = self._buffer[start:end]
+        proof = self.shape.prove(data)
+        if proof is None:
+            return None
+        self._pass(data, proof.records, proof.lines)
+        return Piece(data, proof, [], [])
 
     def _damaged(self, size: int) -> Piece:
         """The records of the next *size* bytes, and of the last one all of it, with their faults."""
