@@ -1,0 +1,143 @@
+"""What the commands share: documents in, values in, text out, and words on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import mmap
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cb_dict.document import Document, edit, naming
+from cb_dict.errors import ConflictError, EditRefused, LimitError, ParseError, PathError, TypeMismatch
+from cb_dict.files import contents
+from cb_dict.formats import FORMATS, Format, format_of
+from cb_dict.raw import decoded
+
+__all__ = ["FORM", "change", "emit", "opened", "say", "typed", "writing"]
+
+FORM = click.option("-f", "--from", "form", type=click.Choice(FORMATS), help="Format, if the name does not tell it.")
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    click.echo(f"cb-dict: {text}", err=True)
+
+
+@contextlib.contextmanager
+def opened(name: str, form: Format | None = None) -> Iterator[Document]:
+    """The document in a file, or on stdin for ``-``. What goes wrong inside is said of that file."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(about(name))
+        stream = sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
+        data = stream.read() if name == "-" else contents(stream.fileno())
+        if isinstance(data, mmap.mmap):
+            _guard(name)
+        yield Document(data, format=form or format_of(name))
+
+
+@contextlib.contextmanager
+def about(name: str) -> Iterator[None]:
+    """Say in every error which document it is about."""
+    try:
+        with naming(name):
+            yield
+    except (PathError, TypeMismatch, LimitError, ConflictError, EditRefused) as error:
+        if not str(error).startswith(f"{name}: "):
+            error.args = (f"{name}: {error}", *error.args[1:])
+        raise
+
+
+def _guard(name: str) -> None:
+    """Go on in a child: who looks at a mapped file that is cut short meanwhile is ended by the system (SIGBUS)."""
+    if _guarded:
+        return
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        _guarded.append(name)
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the child has it too
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code == -signal.SIGBUS:
+        say(f"{name}: the file was cut short while it was read (try again)")
+        code = 4
+    os._exit(code if code >= 0 else 128 - code)
+
+
+_guarded: list[str] = []
+
+
+def typed(text: str, how: str) -> Any:
+    """A value from the command line: JSON if it is JSON, else a string; or as *how* says."""
+    if how == "file":
+        with opened(text) as document:
+            return document.get()
+    if how == "string":
+        return text
+    try:
+        return decoded(text.encode())
+    except ParseError as error:
+        if how == "json":
+            raise click.UsageError(f"VALUE {text!r} is no JSON: {error.args[0]}") from error
+        return text
+
+
+def emit(pieces: Iterable[bytes | memoryview]) -> None:
+    """Write bytes to stdout."""
+    out = sys.stdout.buffer
+    for piece in pieces:
+        out.write(piece)
+    out.flush()
+
+
+def writing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a command that changes a document."""
+    options = (
+        click.option("-i", "--in-place", is_flag=True, help="Change the file itself, at once and under a lock."),
+        click.option("--backup", metavar="SUFFIX", help="With -i: keep the old file under this suffix."),
+        click.option("--dry-run", is_flag=True, help="Show what would change as a unified diff, and change nothing."),
+        FORM,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def change(
+    name: str,
+    act: Callable[[Document], None],
+    *,
+    form: Format | None,
+    in_place: bool,
+    backup: str | None,
+    dry_run: bool,
+) -> None:
+    """Do *act* to the document of a file: in place, to stdout, or as a diff."""
+    if dry_run:
+        with opened(name, form) as document:
+            old = bytes(document)
+            act(document)
+            one, two = (text.decode(errors="replace").splitlines(keepends=True) for text in (old, bytes(document)))
+            for line in difflib.unified_diff(one, two, fromfile=name, tofile=name):
+                click.echo(line, nl=not line.endswith("\n"))
+    elif in_place:
+        if name == "-":
+            raise click.UsageError("-i needs a file, not '-'")
+        with about(name), edit(name, format=form) as document:
+            act(document)
+            if backup and document.changed:
+                shutil.copy2(name, name + backup)
+    else:
+        with opened(name, form) as document:
+            act(document)
+            emit(document.pieces())

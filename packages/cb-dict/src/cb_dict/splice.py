@@ -1,0 +1,31 @@
+"""A change of a text: what stands from ``start`` to ``end`` becomes ``new``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Splice", "pieces"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Splice:
+    """Offsets are bytes of the document."""
+
+    start: int
+    end: int
+    new: bytes
+
+
+def pieces(text: Any, splices: Iterable[Splice]) -> Iterator[memoryview | bytes]:
+    """The changed text in pieces, those that stay as views: nothing large is copied."""
+    view = memoryview(text)
+    at = 0
+    for one in sorted(splices):
+        if one.start < at:
+            raise ValueError(f"two changes of the same place: {one}")
+        yield view[at : one.start]
+        yield one.new
+        at = one.end
+    yield view[at:]

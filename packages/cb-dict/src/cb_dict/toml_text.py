@@ -1,0 +1,102 @@
+"""TOML as text that is changed in place, by tomlkit, which keeps what it does not change; read by tomllib."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+from cb_dict.errors import EditRefused, MissingExtra, ParseError, PathError, TypeMismatch
+from cb_dict.path import Path, index_of
+from cb_dict.raw import Bytes
+from cb_dict.reading import get, is_list, kind, missing
+from cb_dict.splice import Splice
+
+__all__ = ["TomlText"]
+
+
+class TomlText:
+    """A TOML document without a byte order mark. Methods answer with splices and change nothing."""
+
+    def __init__(self, text: Bytes) -> None:
+        try:
+            self.text: str = bytes(text).decode()
+            self.document: dict[str, Any] = tomllib.loads(self.text)
+        except UnicodeDecodeError as error:
+            raise ParseError("text that is not UTF-8 (convert it first)", line=1, column=1) from error
+        except tomllib.TOMLDecodeError as error:
+            raise _located(error, self.text) from error
+
+    def value(self, where: Path) -> Any:
+        """The Python value at a path."""
+        return get(self.document, where)
+
+    def replace(self, where: Path, value: Any) -> list[Splice]:
+        """Another value where one is."""
+        if not where:
+            raise EditRefused("the whole of a TOML document cannot be replaced in place (write a new file)")
+        return self._changed(where, value, "replace")
+
+    def insert(self, where: Path, value: Any) -> list[Splice]:
+        """A value under a new key, or before the element at an index, or with ``-`` after the last one."""
+        return self._changed(where, value, "insert")
+
+    def remove(self, where: Path) -> list[Splice]:
+        """Take out a value with its key."""
+        if not where:
+            raise PathError("the whole document cannot be removed")
+        return self._changed(where, None, "remove")
+
+    def _changed(self, where: Path, value: Any, how: str) -> list[Splice]:
+        try:
+            import tomlkit
+            from tomlkit.exceptions import TOMLKitError
+        except ImportError as error:
+            raise MissingExtra("changing TOML needs tomlkit: pip install 'cb-dict[toml]'") from error
+        if value is None and how != "remove":
+            raise TypeMismatch("TOML has no null (delete the key instead)")
+        document = tomlkit.parse(self.text)
+        parent: Any = document
+        for step in where[:-1]:
+            parent = parent[index_of(step) if is_list(parent) else step]
+        last: Any = where[-1]
+        if is_list(parent):
+            last = len(parent) if last == "-" and how == "insert" else index_of(last)
+        elif not isinstance(parent, dict):
+            raise TypeMismatch(f"{Path(where[:-1])} is {kind(parent)} and cannot hold {last!r}")
+        try:
+            if how == "remove":
+                del parent[last]
+            elif how == "insert" and isinstance(parent, list):
+                if last is None or not 0 <= last <= len(parent):
+                    raise missing(parent, Path((where[-1],)), before=Path(where[:-1]))
+                parent.insert(last, value)
+            else:
+                if how == "replace" and isinstance(value, dict) and not isinstance(parent[last], dict):
+                    value = tomlkit.inline_table() | value  # a table would have to move
+                parent[last] = value
+            new = tomlkit.dumps(document)
+        except (TypeError, ValueError, TOMLKitError, LookupError, AttributeError) as error:
+            if isinstance(error, PathError):
+                raise
+            raise EditRefused(f"{where}: TOML cannot hold this there ({error})") from error
+        return _difference(self.text, new)
+
+
+def _difference(old: str, new: str) -> list[Splice]:
+    """One splice from the first byte that differs to the last."""
+    before, after = old.encode(), new.encode()
+    start = next(
+        (at for at, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
+    )
+    most = min(len(before), len(after)) - start
+    tail = next((at for at in range(most) if before[-1 - at] != after[-1 - at]), most)
+    return [Splice(start, len(before) - tail, after[start : len(after) - tail])]
+
+
+def _located(error: tomllib.TOMLDecodeError, text: str) -> ParseError:
+    found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
+    reason = str(error)[: found.start()] if found else str(error)
+    lines = text.split("\n")
+    line, column = (int(found[1]), int(found[2])) if found and found[1] else (len(lines), len(lines[-1]) + 1)
+    return ParseError(f"{reason} (is this TOML?)", line=line, column=column)

@@ -1,0 +1,14 @@
+"""The tests' own modules are found beside them; hypothesis has no deadline, since the suite shares its cores."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parent))
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+
+collect_ignore: list[str] = ["kill_worker.py"]  # a program: its arguments are not pytest's

@@ -1,0 +1,242 @@
+"""Files: replaced whole or not at all, by one writer at a time, with everything about them kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cb_dict import Document, EditRefused, LimitError, ParseError, dump, edit, load, skim
+from test_recipes import run
+
+FULL = os.environ.get("CB_FAULTS") == "full"
+HERE = Path(__file__).parent
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder."""
+    return [one.name for one in folder.iterdir()]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", ["count.json", "count.yaml"])
+def test_kill_at_any_moment(tmp_path: Path, name: str) -> None:
+    """After kill -9 the file is the old one or the new one, and nothing that was acknowledged is lost."""
+    file = tmp_path / name
+    file.write_text(
+        '{"count": 0, "again": 0, "padding": ""}' if name.endswith("json") else "count: 0\nagain: 0\npadding: ''\n"
+    )
+    rounds = "1000" if FULL else "25"
+    command = [sys.executable, str(HERE / "kill_worker.py"), str(file), rounds]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110 if not FULL else None)
+    assert (done.stdout, done.stderr) == (f"{rounds}\n", "")
+    with edit(file) as document:
+        document.set("padding", "")
+    assert names(tmp_path) == [name]  # what the killed ones left is gone
+
+
+ADD = "import sys, cb_dict\nfor _ in range(int(sys.argv[2])):\n with cb_dict.edit(sys.argv[1]) as d: d.add({'n': 1})"
+
+
+@pytest.mark.faults
+def test_eight_processes_add(tmp_path: Path) -> None:
+    """Eight processes that add to one counter lose nothing."""
+    file = tmp_path / "n.json"
+    file.write_text('{"n": 0}')
+    times = 1000 if FULL else 25
+    command = [sys.executable, "-c", ADD, str(file), str(times)]
+    every = [subprocess.Popen(command) for _ in range(8)]
+    assert [one.wait() for one in every] == [0] * 8
+    assert load(file) == {"n": 8 * times}
+
+
+@pytest.mark.faults
+def test_a_full_disk(tmp_path: Path) -> None:
+    """When the new file does not fit, it is one line, status 4, and the old file with nothing beside it."""
+    file = tmp_path / "big.json"
+    text = json.dumps({"pad": "x" * 100_000})
+    file.write_text(text)
+    command = f"ulimit -f 64; exec '{sys.executable}' -m cb_dict set -i big.json a 1"
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}  # it writes, too
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=alone, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert done.stderr.count("\n") == 1
+    assert file.read_text() == text
+    assert names(tmp_path) == ["big.json"]
+
+
+def test_a_read_only_file(tmp_path: Path) -> None:
+    """A file without a write bit is not replaced, whoever asks."""
+    file = tmp_path / "a.json"
+    file.write_text("{}")
+    file.chmod(0o444)
+    done = run("set", "-i", str(file), "a", "1")
+    assert (done.returncode, file.read_text()) == (4, "{}")
+    assert "read-only (chmod u+w it)" in done.stderr
+
+
+def test_what_is_about_the_file_stays(tmp_path: Path) -> None:
+    """Mode and symbolic links stay, a byte order mark, CRLF and a missing final newline too."""
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    real.write_bytes(b'\xef\xbb\xbf{\r\n  "a": 1.50,\r\n  "b": {}\r\n}')
+    real.chmod(0o640)
+    link.symlink_to(real)
+    with edit(link) as document:
+        document.set("b.c", [1])
+    assert link.is_symlink()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+    assert (
+        real.read_bytes() == b'\xef\xbb\xbf{\r\n  "a": 1.50,\r\n  "b": {\r\n    "c": [\r\n      1\r\n    ]\r\n  }\r\n}'
+    )
+
+
+def test_refused_files(tmp_path: Path) -> None:
+    """Hard links, and what is no file, are not replaced."""
+    file = tmp_path / "a.json"
+    file.write_text("{}")
+    os.link(file, tmp_path / "b.json")
+    with pytest.raises(EditRefused, match="2 names"), edit(file):
+        pass
+    with pytest.raises(EditRefused, match="not a regular file"), edit("/dev/null"):
+        pass
+
+
+def test_nothing_is_written_without_need(tmp_path: Path) -> None:
+    """An exception, or no change, leaves the file alone; a change by another program is not overwritten."""
+    file = tmp_path / "a.json"
+    file.write_text('{"a": 1}')
+    before = file.stat()
+    with edit(file) as document:
+        document.get("a")
+    with pytest.raises(ZeroDivisionError), edit(file) as document:
+        document.set("a", 1 / 0)
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    with pytest.raises(EditRefused, match="another program"), edit(file) as document:  # noqa: PT012  # it ends there
+        document.set("a", 2)
+        file.write_text('{"a": 1, "other": 1}')
+    assert load(file) == {"a": 1, "other": 1}
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_dump_and_load(tmp_path: Path) -> None:
+    """What is dumped is loaded, in every format, and replaces what was there."""
+    for name in ("a.json", "a.yaml", "a.toml", "a.jsonc"):
+        value: Any = {"a": [1, {"b": "no"}], "c": 2.5, "d": {"e": True}}
+        dump([], tmp_path / name) if "toml" not in name else None
+        dump(value, tmp_path / name)
+        assert load(tmp_path / name) == value
+    dump([{"a": 1}, 2], tmp_path / "a.jsonl")
+    assert (tmp_path / "a.jsonl").read_text() == '{"a":1}\n2\n'
+    assert load(tmp_path / "a.jsonl") == [{"a": 1}, 2]
+
+
+MEMORY = """
+import re, sys
+from cb_dict import skim
+def anonymous():
+    return int(re.search(r"RssAnon:\\s+(\\d+)", open("/proc/self/status").read())[1])
+skim("small.json", "tail.n"); before = anonymous()
+print(skim("big.json", "tail.n"), anonymous() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_memory_does_not_grow_with_the_document(tmp_path: Path) -> None:
+    """Looking up one path in 40 MB takes less than 4 MB."""
+    (tmp_path / "small.json").write_text('{"tail": {"n": 1}}')
+    with (tmp_path / "big.json").open("w") as stream:
+        stream.write('{"rows": [')
+        stream.writelines('{"id": 1, "name": "row", "list": [1, 2, 3]},\n' for _ in range(900_000))
+        stream.write('{}], "tail": {"n": 2}}')
+    done = subprocess.run([sys.executable, "-c", MEMORY], cwd=tmp_path, capture_output=True, text=True, check=True)
+    value, grown = done.stdout.split()
+    assert value == "2"
+    assert int(grown) < 4096
+
+
+CUT = """
+import sys, os
+from cb_dict.cli_io import opened
+with opened("big.json") as document:
+    os.truncate("big.json", 1 << 20)
+    document.get("tail")
+"""
+
+
+@pytest.mark.faults
+def test_a_file_that_is_cut_while_mapped(tmp_path: Path) -> None:
+    """A large file that another program cuts short under the command is one line and status 4."""
+    (tmp_path / "big.json").write_text('{"pad": "' + "x" * (17 << 20) + '", "tail": 1}')
+    done = subprocess.run([sys.executable, "-c", CUT], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        4,
+        "cb-dict: big.json: the file was cut short while it was read (try again)\n",
+    )
+
+
+def test_large_files_by_the_command(tmp_path: Path) -> None:
+    """What is mapped is read, changed, compared as anything else is; the status of the child is the command's."""
+    file = tmp_path / "big.json"
+    file.write_text('{"pad": "' + "x" * (17 << 20) + '", "tail": {"n": 1.50}}')
+    assert run("get", str(file), "tail.n").stdout == "1.50\n"
+    assert run("has", str(file), "tail.m").returncode == 1
+    assert run("set", "-i", str(file), "tail.n", "2").returncode == 0
+    assert skim(file, "tail") == {"n": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ('{"a": NaN}', "1:7", "NaN"),
+        ('{"a": "\\ud800"}', "1:8", "surrogate"),
+        ('{"a": 1', "1:8", "too early"),
+        ('{"a": 1} 2', "1:10", "--lines"),
+        ('{\n "é": 01}', "2:8", "number"),
+        ("", "1:1", "too early"),
+    ],
+)
+def test_json_that_is_not_well_formed(text: str, place: str, words: str) -> None:
+    """One line with file, line, column, what is wrong and what to do."""
+    done = run("get", "-", "a", text=text)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"cb-dict: -:{place}: ")
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_deep_nesting_is_an_error(tmp_path: Path) -> None:
+    """Ten thousand levels end in a named error, not in a crash."""
+    for form in ("json", "yaml"):
+        with pytest.raises((LimitError, ParseError), match="deep"):
+            Document(b"[" * 10_000 + b"]" * 10_000, format=form).get()  # type: ignore[arg-type]
+
+
+def test_keys_that_are_there_twice() -> None:
+    """The last one counts, as in every JSON reader; deleting takes both; ``--strict`` and YAML refuse them."""
+    document = Document(b'{"a": 1, "b": 2, "a": 3}')
+    assert document.get("a") == 3
+    document.set("a", 4)
+    document.set("c", 5)
+    assert bytes(document) == b'{"a": 1, "b": 2, "a": 4, "c": 5}'
+    document.delete("a")
+    assert bytes(document) == b'{"b": 2, "c": 5}'
+    twice = run("validate", "--strict", "-", text='{"a": {"b": 1},\n "a": 2}')
+    assert twice.stderr == "cb-dict: -:2:2: the key 'a' is there twice (remove one)\n"
+    with pytest.raises(ParseError, match="twice"):
+        Document(b"a: 1\na: 2\n", format="yaml").get()
+
+
+def test_utf8_is_checked_when_asked(tmp_path: Path) -> None:
+    """Skimming does not look at skipped text; ``validate`` and ``--strict`` do, and name the place."""
+    file = tmp_path / "a.json"
+    file.write_bytes(b'{"a": 1,\n "b": "\xff"}')
+    assert run("get", str(file), "a").stdout == "1\n"
+    for command in (("validate", str(file)), ("get", "--strict", str(file), "a")):
+        done = run(*command)
+        assert done.returncode == 3
+        assert f"{file}:2:8: a byte that is no UTF-8" in done.stderr
