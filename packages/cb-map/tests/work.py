@@ -56,6 +56,16 @@ def hangs(x: int) -> int:
     return x
 
 
+leave = threading.Event()
+
+
+def hangs_until_left(x: int) -> int:
+    """Hangs at BAD until the test that shares this process says otherwise."""
+    if x == BAD:
+        leave.wait()
+    return x
+
+
 def dies_once(x: int, flag: str) -> int:
     """The first to make the file dies."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import pickle
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 from cb_map.backend import Task
 from cb_map.chunk import Job, Outcome, run_chunk, run_packed, unpack_outcome
 from cb_map.errors import MapError, WorkerDied
+
+RESTART_SECONDS = 10
+"""How long a worker of a cluster may take to come back before the run goes on without it."""
 
 
 class Futures:
@@ -91,6 +95,9 @@ class Futures:
         future = self._futures.pop(task, None)
         if future is not None:
             self._give_up(future)
+            now = monotonic()
+            for other in self._futures:
+                other.began = now  # while room was made nothing ran for them: that is no time of theirs
 
     def close(self) -> None:
         for future in self._futures.values():
@@ -121,7 +128,8 @@ def dask(packed: bytes, client: Any, workers: int | None) -> Futures:
     """A `distributed.Client`. Dask itself runs tasks again whose worker was lost; the workers need cb-map too.
 
     A task that is given up while it runs has its worker restarted: Dask cannot end it, and would hand the busy worker
-    further tasks, which would be late as well. What else that worker was at, Dask runs elsewhere.
+    further tasks, which would be late as well. What else that worker was at, Dask runs elsewhere. A worker that is not
+    back in time is done without; one that has no nanny cannot be restarted, and stays busy.
     """
     slots = workers or sum(client.nthreads().values()) or 1
 
@@ -132,9 +140,12 @@ def dask(packed: bytes, client: Any, workers: int | None) -> Futures:
         busy = [worker for worker, keys in client.processing().items() if future.key in keys]
         future.cancel()
         if busy:
-            client.restart_workers(busy, raise_for_error=False)
+            with suppress(ValueError):  # it has no nanny
+                client.restart_workers(busy, timeout=RESTART_SECONDS, raise_for_error=False)
+            futures.slots = min(slots, sum(client.nthreads().values()) or 1)
 
-    return Futures(send, unpack_outcome, slots=slots, give_up=give_up)
+    futures = Futures(send, unpack_outcome, slots=slots, give_up=give_up)
+    return futures
 
 
 def ray(packed: bytes, workers: int | None) -> Futures:

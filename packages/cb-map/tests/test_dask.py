@@ -1,9 +1,8 @@
-"""Dask and Ray, with real workers in processes of their own."""
+"""Dask, with real workers in processes of their own."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,11 @@ from conftest import Done
 
 distributed: Any = pytest.importorskip("distributed")
 
-pytestmark = [pytest.mark.faults, pytest.mark.filterwarnings("ignore")]  # theirs, of which there are many
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.filterwarnings("ignore"),  # theirs, of which there are many
+    pytest.mark.xdist_group("dask"),  # one cluster is enough
+]
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,22 @@ def test_a_dask_item_that_hangs_is_given_up(client: Any) -> None:
     assert found[:10] + found[11:] == [x for x in range(40, 60) if x != 50]
 
 
+def test_a_dask_item_that_hangs_in_a_worker_without_a_nanny_is_given_up() -> None:
+    """It stays busy, for nobody can end it; the other one goes on."""
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        try:
+            found: list[Any] = list(
+                pmap(work.hangs_until_left, range(49, 51), backend=client, timeout=2, errors="return")
+            )
+        finally:
+            work.leave.set()
+    assert found[0] == 49
+    assert isinstance(found[1].__cause__, TimeoutError)
+
+
 def test_an_abandoned_run_leaves_dask_usable(client: Any) -> None:
     """Its tasks are cancelled."""
     with pmap(work.add_one, iter(int, 1), backend=client) as results:
@@ -86,35 +105,3 @@ def test_the_command_takes_a_dask_scheduler(client: Any, cli: Callable[..., Done
     address = client.scheduler.address
     done = cli("apply", "-e", "x + 1", "--backend", f"dask:{address}", stdin="1\n2\n3\n")
     assert done.stdout == b"2\n3\n4\n"
-
-
-@pytest.fixture(scope="module")
-def ray() -> Iterator[Any]:
-    """Ray on this machine, with two workers."""
-    cluster: Any = pytest.importorskip("ray", reason="no wheel of Ray for this Python")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        cluster.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    yield cluster
-    cluster.shutdown()
-
-
-def test_ray_gives_every_result(ray: Any) -> None:
-    """In order and not, with errors in their places."""
-    assert list(pmap(work.add_one, range(3000), backend="ray")) == list(range(1, 3001))
-    assert sorted(pmap(work.add_one, range(300), backend="ray", ordered=False)) == list(range(1, 301))
-    found: list[Any] = list(pmap(work.raises, range(200), backend="ray", errors="return"))
-    assert isinstance(found[50], ItemError)
-    assert found[:50] + found[51:] == [x for x in range(200) if x != 50]
-
-
-def test_a_ray_worker_that_is_killed_costs_nothing(ray: Any, tmp_path: Path) -> None:
-    """In mid-run."""
-    flag = str(tmp_path / "flag")
-    assert list(pmap(work.dies_here_once, range(100), [flag] * 100, backend="ray")) == list(range(100))
-
-
-def test_a_ray_item_that_hangs_is_given_up(ray: Any) -> None:
-    """Its worker is killed."""
-    found: list[Any] = list(pmap(work.hangs, range(49, 52), backend="ray", timeout=5, errors="return"))
-    assert [one for one in found if not isinstance(one, ItemError)] == [49, 51]
