@@ -182,7 +182,9 @@ def pytest(session: nox.Session, package: Package, *arguments: str, **options: A
     chosen = any((package.path / argument.partition("::")[0]).exists() for argument in session.posargs)
     everything = () if chosen else ("tests", "README.md", "--pyargs", package.module)
     # As many at once as there are cores: tests of servers wait more than they compute. `-- -n0 --pdb` has them in line.
-    session.run(*arguments, "pytest", "--numprocesses=auto", *everything, *session.posargs, **options)
+    # Those of one xdist_group share a process, and so the costly thing that they need.
+    spread = ("--numprocesses=auto", "--dist=loadgroup")
+    session.run(*arguments, "pytest", *spread, *everything, *session.posargs, **options)
 
 
 # The sessions ------------------------------------------------------------------------------------
@@ -195,9 +197,22 @@ def tests(session: nox.Session, package: Package) -> None:
     install(session, package, *group("test"), *group("test", package))
     data = ROOT / "build" / "coverage" / package.name / str(session.python)
     shutil.rmtree(data, ignore_errors=True)
+    if session.python != oldest():
+        pytest(session, package, "python", "-m")
+        return
     data.mkdir(parents=True)
     measured = ("python", "-m", "coverage", "run", f"--rcfile={ROOT / 'pyproject.toml'}", "-m")
     pytest(session, package, *measured, env=coverage_variables(package, data / "data"))
+
+
+@functools.cache
+def oldest() -> str | None:
+    """Return the oldest Python here that is tested: coverage is measured on it alone.
+
+    Measuring makes a suite that starts many programs three times as slow, and no package has lines for newer Pythons
+    alone that it does not exclude by name.
+    """
+    return next((python for python in PYTHONS if get_interpreter(python)), None)
 
 
 @nox.session
@@ -213,7 +228,7 @@ def faults(session: nox.Session, package: Package) -> None:
 @nox.session(venv_backend="none")
 @each_gate
 def coverage(session: nox.Session, package: Package) -> None:
-    """Put the coverage of all Pythons together and fail below the package's gate."""
+    """Put together what was measured, here or on several systems, and fail below the package's gate."""
     folder = ROOT / "build" / "coverage" / package.name
     measured = sorted({str(path.parent) for path in folder.glob("*/*")})
     if not measured:
