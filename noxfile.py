@@ -406,7 +406,8 @@ def bench(session: nox.Session, package: Package) -> None:
                 session.install("--quiet", peer)
             except nox.command.CommandFailed:
                 session.warn(f"left out: {peer} cannot be installed here")
-    session.run("python", str(script), *session.posargs)
+    # For house.tables.
+    session.run("python", str(script), *session.posargs, env={"PYTHONPATH": str(ROOT)})
 
 
 @nox.session

@@ -28,8 +28,10 @@ import data
 import detection
 import inprocess
 import peers
+from figures import fill, keep
 from measure import Runs, cores, interleaved, run
-from tables import Table, fill, keep
+
+from house.tables import Table
 
 SECTIONS = ("convert", "dense", "escapes", "check", "faults", "detect", "append", "dicts", "start", "growth")
 GOALS = {
@@ -77,7 +79,7 @@ def differing(source: Path, target: Path, dialect: dict[str, str]) -> int:
     return count
 
 
-def table(key: str, title: str, runs: dict[str, Runs], ours: str, goals: dict[str, float], note: str = "") -> Table:
+def table(title: str, runs: dict[str, Runs], ours: str, goals: dict[str, float], note: str = "") -> Table:
     """Times, ratios to ours by their median, and whether the goals are reached."""
     rows = []
     for name, one in runs.items():
@@ -89,7 +91,7 @@ def table(key: str, title: str, runs: dict[str, Runs], ours: str, goals: dict[st
         verdict = "" if aim is None else f"≥ {aim:g} {'reached' if round(ratio, 2) >= aim else 'NOT reached'}"
         cells = [f"{one.min:.2f}", f"{one.median:.2f}", f"{min(one.cpu):.2f}", f"{max(one.peak):.0f}"]
         rows.append([name, *cells, f"{ratio:.2f}", verdict])
-    return Table(key, title, ["", "min s", "median s", "CPU s", "peak MB", f"÷ {ours}", "aim"], rows, note)
+    return Table(title, ["", "min s", "median s", "CPU s", "peak MB", f"÷ {ours}", "aim"], rows, note)
 
 
 def convert(folder: Path, kind: str, options: argparse.Namespace) -> Table:
@@ -113,8 +115,7 @@ def convert(folder: Path, kind: str, options: argparse.Namespace) -> Table:
     goals = dict(GOALS["convert"]) if kind == "mixed" else {}
     if goals and options.megabytes >= 1000:
         goals["polars"] = 1.3
-    key = f"convert-{options.megabytes}" if kind == "mixed" else kind.replace(" ", "-")
-    return table(key, f"Convert {options.megabytes:,} MB ({kind}) to RFC 4180", runs, first, goals, note)
+    return table(f"Convert {options.megabytes:,} MB ({kind}) to RFC 4180", runs, first, goals, note)
 
 
 def check(folder: Path, options: argparse.Namespace) -> Table:
@@ -122,7 +123,7 @@ def check(folder: Path, options: argparse.Namespace) -> Table:
     contenders = peers.checkers(data.make_rfc(folder, options.megabytes), progress)
     runs = interleaved(contenders, options.rounds, progress)
     title = f"Check {options.megabytes:,} MB, clean"
-    return table(f"check-{options.megabytes}", title, runs, OURS, GOALS["check"])
+    return table(title, runs, OURS, GOALS["check"])
 
 
 def start(rounds: int) -> Table:
@@ -134,9 +135,7 @@ def start(rounds: int) -> Table:
     more = 1000 * (runs["cb-csv --version"].min - runs["python -c pass"].min)
     rows = [[name, f"{1000 * one.min:.0f}", f"{1000 * one.median:.0f}"] for name, one in runs.items()]
     verdict = "reached" if more <= 60 else "NOT reached"
-    return Table(
-        "start", "Start", ["", "min ms", "median ms"], rows, f"{more:.0f} ms above bare Python (aim: ≤ 60): {verdict}."
-    )
+    return Table("Start", ["", "min ms", "median ms"], rows, f"{more:.0f} ms above bare Python (aim: ≤ 60): {verdict}.")
 
 
 def growth(folder: Path, options: argparse.Namespace) -> Table:
@@ -150,22 +149,23 @@ def growth(folder: Path, options: argparse.Namespace) -> Table:
             per = 1000 * one.min / megabytes
             rows.append([f"{megabytes:,} MB, {workers} worker{'s' * (workers > '1')}", f"{one.min:.2f}", f"{per:.1f}"])
             rows[-1].append(f"{max(one.peak):.0f}")
-    return Table("growth", "Growth of convert", ["", "s", "ms per MB", "peak MB"], rows)
+    return Table("Growth of convert", ["", "s", "ms per MB", "peak MB"], rows)
 
 
-def sections(folder: Path, options: argparse.Namespace, wanted: Sequence[str]) -> list[Table]:
-    """Every table that was asked for."""
-    found = []
+def sections(folder: Path, options: argparse.Namespace, wanted: Sequence[str]) -> dict[str, Table]:
+    """Every table that was asked for, under the name of its place in the README."""
+    found = {}
     for section in wanted:
         progress(section)
         if section in ("convert", "dense", "escapes"):
             kind = {"convert": "mixed", "dense": "decimal commas", "escapes": "escapes"}[section]
-            found.append(convert(folder, kind, options))
+            key = f"convert-{options.megabytes}" if kind == "mixed" else kind.replace(" ", "-")
+            found[key] = convert(folder, kind, options)
         elif section == "check":
-            found.append(check(folder, options))
+            found[f"check-{options.megabytes}"] = check(folder, options)
         elif section == "faults":
             row = inprocess.injected(folder, 10_000 * options.megabytes, 100 * options.megabytes)
-            found.append(Table("faults", "Faults at random places", ["", "found exactly", "false", "s"], [row]))
+            found[section] = Table("Faults at random places", ["", "found exactly", "false", "s"], [row])
         elif section == "detect":
             corpus = Path(options.corpus) if options.corpus else folder / "corpus"
             if not options.corpus:
@@ -174,21 +174,18 @@ def sections(folder: Path, options: argparse.Namespace, wanted: Sequence[str]) -
                 write_corpus(corpus)
             rows = detection.run(corpus, progress)
             columns = ["", "same cells", "errors", "median ms", "p95 ms"]
-            found.append(Table("detect", f"Detection, {len(list(detection.labelled(corpus)))} files", columns, rows))
+            found[section] = Table(f"Detection, {len(list(detection.labelled(corpus)))} files", columns, rows)
         elif section == "append":
-            found.append(
-                Table("append", "Append, batches of 10 rows", ["", "batches/s"], inprocess.append(folder, 8000))
-            )
+            rows = inprocess.append(folder, 8000)
+            found[section] = Table("Append, batches of 10 rows", ["", "batches/s"], rows)
         elif section == "dicts":
             source = data.make_rfc(folder, min(options.megabytes, 100))
             rows = inprocess.dicts(source, folder, options.rounds)
-            found.append(
-                Table("dicts", f"Rows and dicts, {options.megabytes} MB", ["", "cb-csv s", "csv s", "ratio"], rows)
-            )
+            found[section] = Table(f"Rows and dicts, {options.megabytes} MB", ["", "cb-csv s", "csv s", "ratio"], rows)
         elif section == "start":
-            found.append(start(options.rounds))
+            found[section] = start(options.rounds)
         else:
-            found.append(growth(folder, options))
+            found[section] = growth(folder, options)
     return found
 
 
@@ -208,10 +205,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.quick:
         options.megabytes, options.rounds = 10, 1
     if options.readme:
-        missing = fill(HERE.parent / "README.md", HERE / "figures.json")
-        if missing:
-            progress(f"no figures for {', '.join(missing)} (run them with --keep)")
-        return 1 if missing else 0
+        fill(HERE.parent / "README.md", HERE / "figures.json")
+        return 0
     wanted = options.only.split(",") if options.only else SECTIONS
     if unknown := set(wanted) - set(SECTIONS):
         parser.error(f"--only: no {', '.join(sorted(unknown))} (known: {', '.join(SECTIONS)})")
@@ -227,7 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
             shutil.rmtree(folder, ignore_errors=True)
     for line in versions():
         print(line)
-    for one in found:
+    for one in found.values():
         print("\n" + one.text())
     if options.keep:
         keep(HERE / "figures.json", found, "; ".join(versions()))

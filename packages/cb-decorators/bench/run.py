@@ -26,7 +26,9 @@ import words
 from cb_decorators.palindrome import complete
 from measure import Figures, ratio, side_by_side
 from peers import ASYNC, CACHES, CALLS, LEFT_OUT, SIZE, available, versions
-from tables import Table, nanoseconds
+from units import nanoseconds
+
+from house.tables import Table
 
 KEYS = [f"key{number}" for number in range(1000)]
 OURS = "cb-decorators"

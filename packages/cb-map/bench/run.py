@@ -18,7 +18,9 @@ from typing import Any
 
 import maps
 import records
-from tables import Table, compared, put
+from compared import compared
+
+from house.tables import Table, put
 
 HERE = Path(__file__).parent
 LEFT_OUT: list[str] = []

@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from tables import Table
+from house.tables import Table
 
 OURS = "cb-sockets"
 PREFIX = 4

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from children import Child, ChildFailed, start_server
 from contenders import Contender
-from tables import Table
+
+from house.tables import Table
 
 FILES, CLIENTS, LEAVING = 64, 200, 150
 _WATCH_SECONDS = 3.0

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from decode import OURS, STREAM_READER, TWISTED, Decoded
 from exhaustion import Exhausted
 from memory import Held
-from tables import Table, count
 from throughput import REFERENCE, Results
+from units import count
+
+from house.tables import Table
 
 LIMIT = "C epoll"
 OUR_SERVERS = ("cb selector", "cb thread", "cb asyncio", "cb uvloop")

@@ -9,7 +9,9 @@ from cells import GROWTH_BY_CONNECTIONS, GROWTH_BY_SIZE
 from children import ChildFailed, start_server
 from contenders import Contender
 from generator import Generator
-from tables import Table, count, size
+from units import count, size
+
+from house.tables import Table
 
 _SERVERS = ("cb selector", "cb thread")
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from children import HERE, ChildFailed, cores, start, start_server
 from contenders import Contender
-from tables import Table
+
+from house.tables import Table
 
 _FIRST = 20
 _SPARE_FILES = 100

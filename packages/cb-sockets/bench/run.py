@@ -31,7 +31,8 @@ import throughput
 from contenders import Contender, contenders, names
 from generator import Generator
 from plan import DEFAULT, FULL, QUICK, Plan, only
-from tables import Table
+
+from house.tables import Table
 
 
 @dataclass(slots=True)

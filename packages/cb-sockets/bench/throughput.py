@@ -16,7 +16,9 @@ from cells import Cell
 from children import Child, ChildFailed, start_server
 from contenders import Contender
 from generator import Generator, Measurement
-from tables import Table, count, microseconds
+from units import count, microseconds
+
+from house.tables import Table
 
 REFERENCE = "cb selector"
 LOUD = 0.15
