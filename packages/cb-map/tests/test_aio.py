@@ -27,9 +27,9 @@ def test_coroutines_run_under_pmap(ordered: bool) -> None:
     assert sorted(found) == list(range(300))
 
 
-@pytest.mark.parametrize("fn", [work.a_raises, work.a_stops])
+@pytest.mark.parametrize("fn", [work.a_raises, work.a_stops, work.a_exits, work.a_interrupts])
 def test_a_coroutines_error_is_an_items_error(fn: Any) -> None:
-    """Python turns a coroutine's StopIteration into a RuntimeError; either way the item is named."""
+    """Python turns a coroutine's StopIteration into a RuntimeError, and ends a loop at an exit; the item is named."""
     found: list[Any] = list(pmap(fn, range(200), backend="async", errors="return"))
     assert isinstance(found[50], ItemError)
     assert found[:50] + found[51:] == [x for x in range(200) if x != 50]

@@ -225,6 +225,28 @@ def test_attach_and_latest_tell_bad_rows(cli: Cli, tmp_path: Path) -> None:
     assert b"-:1:2: no JSON" in cli("latest", "--by", "a", "--on", "b", stdin="{").stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["omit", "z"], ["apply", "-e", "1 / 0"], ["apply", "--where", "x['a'] > '5'"], ["latest", "--by=a", "--on=b"]],
+)
+@pytest.mark.parametrize("rows", ["", "1\n"])
+def test_a_file_whose_rows_are_all_left_out_keeps_its_header(
+    cli: Cli, tmp_path: Path, words: list[str], rows: str
+) -> None:
+    """No row, and a bad one."""
+    (tmp_path / "x.csv").write_text(f"a,b\n{rows}")
+    cli(*words, "--in-place", "--on-error", "skip", "x.csv")
+    assert (tmp_path / "x.csv").read_text() == "a,b\n"
+
+
+def test_apply_tells_what_cannot_be_written_or_called(cli: Cli) -> None:
+    """A list that holds itself; a name that is no function of a module; and copies keep the spelling of numbers."""
+    endless = cli("apply", "-e", "(lambda l: (l.append(l), l)[1])([])", stdin="1")
+    assert endless.stderr.startswith(b"cb-map: -:1:1: cannot be written as JSON: ")
+    assert b"'foo' is not MODULE:FUNCTION (for an expression use -e)" in cli("apply", "foo").stderr
+    assert cli("apply", "-e", "__import__('copy').deepcopy(x)", stdin='{"a":1.10}').stdout == b'{"a":1.10}\n'
+
+
 def test_latest_takes_the_options_of_the_others(cli: Cli, tmp_path: Path) -> None:
     """Bad rows are left out or set aside, files replaced, the first shown."""
     rows = '{"id":1,"on":1}\n{"id":1,"on":"x"}\n{"id":2}\n{"id":1,"on":2.50}\n{\n'

@@ -118,10 +118,19 @@ def test_retries_call_again(backend: Any, tmp_path: Path) -> None:
 
 
 def test_retries_end(backend: Any) -> None:
-    """The last error is the one that is reported, StopIteration's substitute too."""
-    for fn in (work.raises, work.stops):
+    """The last error is the one that is reported, StopIteration's substitute and SystemExit too."""
+    for fn in (work.raises, work.stops, work.exits):
         (error,) = pmap(fn, [50], backend=backend, retries=2, errors="return")
         assert isinstance(error, ItemError)
+
+
+@pytest.mark.parametrize("kind", ["thread", "process"])
+@pytest.mark.parametrize("retries", [0, 1])
+def test_an_interrupt_that_nobody_pressed_is_that_items_failure(kind: str, retries: int) -> None:
+    """Ctrl-C reaches the caller only; what a worker raises is the function's own, and the worker lives on."""
+    found: list[Any] = list(pmap(work.interrupts, range(49, 52), backend=kind, retries=retries, errors="return"))
+    assert isinstance(found[1].__cause__, KeyboardInterrupt)
+    assert [found[0], found[2]] == [49, 51]
 
 
 def test_no_more_is_taken_than_the_buffer_allows(backend: Any) -> None:
@@ -357,6 +366,9 @@ def test_calls_that_cannot_be_are_refused_at_the_call() -> None:
         call(neg)
     with pytest.raises(TypeError, match="wants a coroutine function"):
         call(neg, [1], backend="async")
+    for backend in ("inline", "thread", "process", "ray"):
+        with pytest.raises(TypeError, match=r"is a coroutine function \(use backend='async'\)"):
+            call(work.slept, [1], backend=backend)
     with pytest.raises(TypeError, match="surprise"):
         call(neg, [1], surprise=1)
 

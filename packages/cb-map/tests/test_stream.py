@@ -217,9 +217,24 @@ def test_csv_becomes_json_and_back() -> None:
     assert (
         run(omit("x"), b'{"a":null,"b":[1, 2],"c":1.10,"d":true}', out="tsv") == b"a\tb\tc\td\n\t[1, 2]\t1.10\ttrue\n"
     )
-    assert run(omit("b"), b"a,b\n", "csv") == b""
     assert run(omit("b"), b"", "csv") == b""
     assert run(omit("b"), b"\n a,b \n", "csv", out="json") == b"[]\n"
+
+
+@pytest.mark.parametrize(
+    ("transform", "header"),
+    [
+        (omit("b"), b"a\n"),
+        (pick("b", "z"), b"b,z\n"),
+        (rename({"a": "c"}), b"c,b\n"),
+        (lambda _: None, b"a,b\n"),
+        (lambda row: {"n": int(row["a"])}, b"a,b\n"),
+    ],
+)
+def test_a_header_without_rows_is_kept(transform: Any, header: bytes) -> None:
+    """As it would be with rows; as it was where the transform tells nothing without one."""
+    assert run(transform, b"a,b\n", "csv") == header
+    assert run(transform, b"\n a,b \n", "csv", out="json") == b"[]\n"
 
 
 @pytest.mark.parametrize(

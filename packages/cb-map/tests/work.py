@@ -42,6 +42,13 @@ def exits(x: int) -> int:
     return x
 
 
+def interrupts(x: int) -> int:
+    """KeyboardInterrupt at BAD, which nobody has pressed."""
+    if x == BAD:
+        raise KeyboardInterrupt
+    return x
+
+
 def dies(x: int) -> int:
     """The worker is killed at BAD."""
     if x == BAD:
@@ -137,6 +144,16 @@ def raises_unpicklable(x: int) -> int:
     if x == 3:
         raise KeyError(LocalOnly())
     return x
+
+
+async def a_exits(x: int) -> int:
+    """SystemExit at BAD."""
+    return exits(x)
+
+
+async def a_interrupts(x: int) -> int:
+    """KeyboardInterrupt at BAD."""
+    return interrupts(x)
 
 
 async def slept(x: int) -> int:

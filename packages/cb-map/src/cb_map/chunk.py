@@ -6,6 +6,7 @@ It runs in threads, child processes and on other machines, so it knows nothing o
 from __future__ import annotations
 
 import pickle
+import signal
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -50,10 +51,8 @@ def run_chunk(job: Job, rows: Sequence[Any]) -> Outcome:
         error: BaseException | None = None
         try:
             results.extend(starmap(job.fn, waiting) if job.spread else map(job.fn, waiting))
-        except BaseException as caught:  # an item's error, even SystemExit, is its outcome
-            if isinstance(caught, KeyboardInterrupt) and current_thread() is main_thread():
-                raise
-            error = caught
+        except BaseException as caught:  # noqa: BLE001  # an item's error, even SystemExit, is its outcome
+            error = of_item(caught)
         # extend() keeps what it had taken before the error. A StopIteration of the function just ends it early.
         if error is None and len(results) == len(rows):
             break
@@ -68,6 +67,14 @@ def run_chunk(job: Job, rows: Sequence[Any]) -> Outcome:
     return outcome
 
 
+def of_item(error: BaseException) -> BaseException:
+    """The error, if it is the item's; Ctrl-C is raised where it can arrive: elsewhere the function itself raised it."""
+    can_arrive = current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+    if isinstance(error, KeyboardInterrupt) and can_arrive:
+        raise error
+    return error
+
+
 def _again(job: Job, row: Any, error: BaseException, outcome: Outcome) -> tuple[Any, BaseException | None]:
     """Try a row that has failed once more, as often as the job allows."""
     for _ in range(job.retries):
@@ -76,8 +83,8 @@ def _again(job: Job, row: Any, error: BaseException, outcome: Outcome) -> tuple[
             return (job.fn(*row) if job.spread else job.fn(row)), None
         except StopIteration:
             error = stopped(job.fn)
-        except Exception as caught:  # noqa: BLE001  # the last one is reported
-            error = caught
+        except BaseException as caught:  # noqa: BLE001  # the last one is reported
+            error = of_item(caught)
     return None, error
 
 

@@ -33,6 +33,9 @@ class Converter(Protocol):
     def one(self, item: bytes) -> bytes | None:
         """Convert an item, None to leave it out; raises Malformed, or what a transform raised."""
 
+    def names(self, header: Sequence[str]) -> Sequence[str]:
+        """The columns that rows of these columns would become: for a file of which no row is left."""
+
 
 class Steps:
     """Decode, transform, encode."""
@@ -51,6 +54,13 @@ class Steps:
     def one(self, item: bytes) -> bytes | None:
         made = self._transform(careful(self._decode, item))
         return None if made is None else self._encode(made)
+
+    def names(self, header: Sequence[str]) -> Sequence[str]:
+        try:
+            made = self._transform(dict.fromkeys(header, ""))
+        except Exception:  # noqa: BLE001  # it takes no row of nothing
+            return header
+        return list(made) if isinstance(made, dict) else header
 
 
 class Omit(Steps):
@@ -201,6 +211,9 @@ class Function:
 
     def many(self, batch: Batch) -> list[bytes]:
         return [made for item in batch.items if (made := self(item)) is not None]
+
+    def names(self, header: Sequence[str]) -> Sequence[str]:
+        return header  # what a function would do is not known; it is not called without a row
 
     def __call__(self, item: bytes) -> bytes | None:
         value = careful(self._decode, item)

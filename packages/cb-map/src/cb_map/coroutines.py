@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import threading
 from time import perf_counter
 from typing import Any
 
-from cb_map.chunk import Job, Outcome, with_traceback
+from cb_map.chunk import Job, Outcome, of_item, with_traceback
 from cb_map.futures import Futures
-
-
-def check_coroutine(job: Job) -> None:
-    """Refuse what is no coroutine function."""
-    if not (inspect.iscoroutinefunction(job.fn) or inspect.iscoroutinefunction(type(job.fn).__call__)):
-        raise TypeError(f"backend='async' wants a coroutine function, not {job.fn!r} (use backend='thread')")
 
 
 def event_loop(job: Job, workers: int | None, loop: asyncio.AbstractEventLoop | None) -> Futures:
@@ -54,7 +47,9 @@ async def _run_one(job: Job, row: Any) -> Outcome:
             outcome.results[0] = await (job.fn(*row) if job.spread else job.fn(row))
             outcome.failures.clear()
             break
-        except Exception as error:  # noqa: BLE001  # the item's outcome
-            outcome.failures = [(0, with_traceback(error))]
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001  # the item's outcome; past a task, SystemExit would end the loop
+            outcome.failures = [(0, with_traceback(of_item(error)))]
     outcome.seconds = perf_counter() - began
     return outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import inspect
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from itertools import chain
@@ -269,18 +270,24 @@ def _itself(error: ItemError) -> ItemError:
     return error
 
 
+def _is_coroutine_function(fn: Any) -> bool:
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(type(fn).__call__)
+
+
 def starter(job: Job, backend: Any, workers: int | None, loop: Any) -> Callable[[], Backend]:
     """What starts the backend at the first result; a function that cannot be pickled is refused here and now."""
     cores = workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    if (backend == "async") != _is_coroutine_function(job.fn):
+        wrong = f"backend='async' wants a coroutine function, not {job.fn!r} (use backend='thread')"
+        raise TypeError(wrong if backend == "async" else f"{job.fn!r} is a coroutine function (use backend='async')")
     # Imported where they are used: asyncio alone takes longer than 20 000 items.
     if backend in ("thread", "inline"):
         from cb_map.threads import Inline, Threads
 
         return (lambda: Threads(job, cores)) if backend == "thread" else (lambda: Inline(job))
     if backend == "async":
-        from cb_map.coroutines import check_coroutine, event_loop
+        from cb_map.coroutines import event_loop
 
-        check_coroutine(job)
         return lambda: event_loop(job, workers, loop)
     if backend == "process":
         from cb_map.processes import Processes

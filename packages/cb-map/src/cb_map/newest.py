@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 from cb_map import codec
@@ -15,8 +16,8 @@ from cb_map.running import Settings, open_records, outputs, quarantine, report
 from cb_map.stream import Counts, ItemWriter, Trouble, blank, closing, ending, located
 
 
-def take(newest: Newest, name: str, form: Format, counts: Counts, trouble: Trouble) -> None:
-    """Add the rows of a file; bad ones are reported with their places."""
+def take(newest: Newest, name: str, form: Format, counts: Counts, trouble: Trouble) -> Sequence[str]:
+    """Add the rows of a file, and return its columns; bad rows are reported with their places."""
     with source(name) as src:
         batches, decode, rows = open_records(src, form, codec.decode_object, name)
         if rows is not None and rows.header is not None:
@@ -31,6 +32,7 @@ def take(newest: Newest, name: str, form: Format, counts: Counts, trouble: Troub
                 except (codec.Malformed, MissingField, Incomparable) as error:
                     counts.bad += 1
                     trouble.report(located(error, batch, position, name), ending(batch, position))
+        return rows.header or () if rows is not None else ()
 
 
 def index(name: str, form: Format, by: str, on: str | None) -> dict[Any, Any]:
@@ -47,15 +49,16 @@ def keep_newest(settings: Settings, by: str, on: str) -> None:
 
     def files(names: tuple[str, ...], stream: BinaryIO | Preview, output: str) -> None:
         newest = Newest(by, on, iso=True)
+        columns: Sequence[str] = ()
         for name in names:
-            take(newest, name, settings.form_of(name), counts, trouble)
+            columns = take(newest, name, settings.form_of(name), counts, trouble)
         out = settings.out_for(output, settings.form_of(names[0]))
         rows, encode = closing(out)
         writer = stream if isinstance(stream, Preview) else ItemWriter(stream, out, rows)
         encode = codec.encode_json if isinstance(stream, Preview) else encode
         kept = newest.rows().values()
         writer([encode(row) for row in kept])
-        writer.end()
+        writer.end(lambda: columns)
         counts.written += len(kept)
 
     with quarantine(settings.on_error, settings.files) as trouble:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from cb_map import codec
@@ -43,8 +43,8 @@ class Preview:
     def flush(self) -> None:
         """Nothing is held back from anybody."""
 
-    def end(self) -> None:
-        """The input had no more."""
+    def end(self, names: Callable[[], Sequence[str]] = tuple) -> None:
+        """The input had no more; without a row there is no table."""
 
     def text(self) -> str:
         """Columns in the order in which their names came; values that are no records stand in one column."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, BinaryIO
 
 from msgspec import Struct
@@ -139,6 +140,7 @@ class _Work(Struct):
     def files(self, names: tuple[str, ...], stream: BinaryIO | Preview, output: str) -> None:
         """Several inputs to one output."""
         writer: ItemWriter | Preview | None = None
+        columns: Callable[[], Sequence[str]] = tuple
         encode: codec.Encode = codec.encode_json
         lines = True
         for name in names:
@@ -155,9 +157,11 @@ class _Work(Struct):
                 if rows is not None and rows.header is not None:
                     self.trouble.header = rows.row(rows.header) + b"\n"
                 conversion = self.make(decode, encode, lines)
+                if rows is not None and rows.header is not None:
+                    columns = partial(conversion.names, rows.header)
                 self.by(flushing(batches, writer), conversion, writer, self.counts, self.trouble, name)
-        if writer is not None:
-            writer.end()
+        if isinstance(writer, ItemWriter):
+            writer.end(columns)
 
 
 def open_records(src: BinaryIO, form: Format, json: codec.Decode, name: str) -> Any:

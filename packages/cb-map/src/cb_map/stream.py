@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO, Literal, TypeAlias
 
 from msgspec import Struct
@@ -93,12 +93,12 @@ class ItemWriter:
         """Let the reader of a pipe have what there is."""
         self._stream.flush()
 
-    def end(self) -> None:
-        """What stands at the end."""
+    def end(self, names: Callable[[], Sequence[str]] = tuple) -> None:
+        """What stands at the end. *names* are asked for the header where no record has made one."""
         if self._form == "json":
             self._stream.write(b"\n]\n" if self._begun else b"[]\n")
-        elif self._rows is not None and self._rows.header is not None and not self._begun:
-            self._stream.write(self._rows.row(self._rows.header) + b"\n")
+        elif self._rows is not None and not self._begun and (header := names()):
+            self._stream.write(self._rows.row(header) + b"\n")
 
 
 def transform_stream(
@@ -135,14 +135,13 @@ def transform_stream(
     ['{"n":1.10}', '{"n":1e400}']
     """
     out = out or form
-    batches, decode, _ = opening(src, form, codec.decode_object)
+    batches, decode, header = opening(src, form, codec.decode_object)
     rows, encode = closing(out)
     counts = Counts()
     writer = ItemWriter(dst, out, rows)
-    convert(
-        batches, converter(transform, decode, encode, lines=out == "jsonl"), writer, counts, Trouble(on_error), source
-    )
-    writer.end()
+    conversion = converter(transform, decode, encode, lines=out == "jsonl")
+    convert(batches, conversion, writer, counts, Trouble(on_error), source)
+    writer.end(lambda: conversion.names(header.header) if header is not None and header.header else ())
     return counts
 
 
