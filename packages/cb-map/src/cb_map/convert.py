@@ -33,6 +33,10 @@ class Converter(Protocol):
     def one(self, item: bytes) -> bytes | None:
         """Convert an item, None to leave it out; raises Malformed, or what a transform raised."""
 
+
+class WritingConverter(Converter, Protocol):
+    """What a stream that is written needs."""
+
     def names(self, header: Sequence[str]) -> Sequence[str]:
         """The columns that rows of these columns would become: for a file of which no row is left."""
 
@@ -155,7 +159,7 @@ def careful(decode: codec.Decode, item: bytes) -> Any:
         raise Malformed("nested too deeply") from None
 
 
-def converter(transform: Transform, decode: codec.Decode, encode: codec.Encode, *, lines: bool) -> Converter:
+def converter(transform: Transform, decode: codec.Decode, encode: codec.Encode, *, lines: bool) -> WritingConverter:
     """The quickest converter that there is for a transform; *lines* where the output is JSON Lines."""
     if lines and decode is codec.decode_object and isinstance(transform, pick | omit):
         parts = [paths.parse(path) for path in transform.paths]

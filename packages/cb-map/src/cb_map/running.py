@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from cb_map import codec
 from cb_map.codec import Malformed
-from cb_map.convert import Converter, converter
+from cb_map.convert import WritingConverter, converter
 from cb_map.ending import say
 from cb_map.errors import BadRecord, UsageProblem
 from cb_map.files import replacing, source, target
@@ -25,7 +25,7 @@ from cb_map.transforms import Transform
 SHOWN = 10
 """Bad records that are named on stderr; further ones are counted."""
 
-Make = Callable[[codec.Decode, codec.Encode, bool], Converter]
+Make = Callable[[codec.Decode, codec.Encode, bool], WritingConverter]
 """From decode, encode, and whether the output is JSON Lines, to a converter."""
 Run = Callable[[Iterator[Batch], Any, Writer, Counts, Trouble, str], object]
 """`convert`, or what does the same in parallel."""
