@@ -99,6 +99,14 @@ def test_convert_in_a_pipe_and_between_files(cb: Command, tmp_path: Path) -> Non
     assert cb("convert", "--skip", 1, "-d", ",", stdin="title\r\na,b\r\n").out == "a,b\r\n"
 
 
+def test_convert_tells_which_lines_it_leaves_out(cb: Command) -> None:
+    """Those before the table, on stderr; `--skip 0` keeps them."""
+    text = "Report of May\n\na;b\n1;2\n3;4\n"
+    ran = cb("convert", stdin=text)
+    assert ran.err == "cb-csv: 3 records, 15 bytes, 0 faults; 2 lines before them left out (--skip 0 keeps them)\n"
+    assert "Report of May" in cb("convert", "--skip", "0", "--on-fault", "keep", stdin=text).out
+
+
 def test_commands_compose(cb: Command, tmp_path: Path) -> None:
     """Dicts feeds write and append; a delimited file can be appended to another with other dialect and order."""
     log, more = tmp_path / "log.csv", tmp_path / "more.csv"

@@ -153,6 +153,30 @@ def test_titles_in_a_table_are_no_rows() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "preamble", "header"),
+    [
+        ("a,b\n1,2,3\n4,5,6\n7,8,9\n", 0, True),
+        ("name,age\nJohn,5,extra\n", 0, True),
+        ("Report, May\nid,name,price\n1,Ann,2\n2,Bob,3\n", 1, True),
+        ("Report of May\n1,2,3\n4,5,6\n7,8,9\n", 1, False),
+    ],
+)
+def test_a_header_that_lacks_names_is_no_title(text: str, preamble: int, header: bool) -> None:
+    """It stands right above the data, names columns, and nothing else does."""
+    found = detect(io.StringIO(text))
+    assert (found.preamble, found.columns, found.has_header) == (preamble, 3, header)
+
+
+@pytest.mark.parametrize("line", ["sep=;\r\n", "SEP=;\n", '"sep=;"\r\n'])
+def test_a_line_that_names_the_delimiter_is_believed(line: str) -> None:
+    """As spreadsheets do; it is no row."""
+    found = detect(io.StringIO(line + "name;price, net\nJohn;1,5\nJane;2,5\n"))
+    assert (found.dialect.delimiter, found.preamble, found.columns, found.has_header) == (";", 1, 2, True)
+    assert list(read_rows(io.StringIO(line + "a;b\n1;2\n"))) == [["a", "b"], ["1", "2"]]
+    assert list(read_rows(io.StringIO(line))) == []
+
+
+@pytest.mark.parametrize(
     ("cell", "kind"),
     [
         ("Mar 3, 2024", "date"),

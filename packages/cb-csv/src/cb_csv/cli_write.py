@@ -93,7 +93,8 @@ def convert(
             progress=tell,
         )
     if not quiet:
-        say(f"{done.records:,} records, {done.bytes_written:,} bytes, {done.faults:,} faults")
+        left_out = f"; {done.skipped:,} lines before them left out (--skip 0 keeps them)" if done.skipped else ""
+        say(f"{done.records:,} records, {done.bytes_written:,} bytes, {done.faults:,} faults{left_out}")
 
 
 def _json_lines(name: str) -> Iterator[list[Any] | dict[str, Any]]:

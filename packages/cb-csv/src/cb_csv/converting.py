@@ -41,6 +41,8 @@ class Converted:
     """Before compression."""
     faults: int
     """That were kept or repaired."""
+    skipped: int = 0
+    """Lines before the first record that were left out."""
 
 
 def convert(
@@ -100,7 +102,7 @@ def convert(
             work = _Conversion(walker, target, on_fault, report, guard=guard_formulas)
             for piece in sweep(walker, workers=workers, emit=work.emit, out=out, progress=progress):
                 out.write(work.damaged(piece))
-    return Converted(walker.record - 1, out.written, work.faults)
+    return Converted(walker.record - 1, out.written, work.faults, walker.skip)
 
 
 def converted(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,8 @@ from cb_csv.kinds import STRONG, kind_of, plausible
 from cb_csv.source import SAMPLE, Readable, Source
 
 __all__ = ["Detection", "detect", "detect_bytes"]
+
+_TOLD = re.compile(r'"?sep=(.)"?(?:\r\n|\n|\r)', re.IGNORECASE)
 
 _PRIORS = {
     ",": 1.0, ";": 1.0, "\t": 1.0, "|": 0.98, "\x1f": 1.0, "\x01": 0.98, "¦": 0.95, "§": 0.9, "^": 0.95, "~": 0.95,
@@ -110,12 +113,16 @@ def detect_bytes(data: bytes, *, complete: bool = False) -> Detection:
     if encoding is None:
         encoding, confidence = guess_encoding(data, complete=complete)
     text = data[length:].decode(encoding, "replace")
+    told = _TOLD.match(text)  # the delimiter, in a line of its own, as Excel reads and writes it
+    text = text[told.end() :] if told else text
     newline = _newline(text)
     cut = len(text) if complete else text.rfind(newline[-1]) + 1
     text = text[:cut] or text
     if len(text) > _TEXT:
         text, complete = text[: text.rfind(newline[-1], 0, _TEXT) + 1] or text[:_TEXT], False
     trials = sorted(_trials(text, newline, complete=complete), key=lambda trial: -trial.score)
+    if told:
+        trials = [trial for trial in trials if trial.dialect.delimiter == told[1]] or trials
     best = trials[0]
     others: dict[str, _Trial] = {}
     for trial in trials[1:]:
@@ -128,7 +135,7 @@ def detect_bytes(data: bytes, *, complete: bool = False) -> Detection:
         encoding=encoding,
         bom=bom,
         has_header=has_header,
-        preamble=best.lines[best.first] if best.rows else 0,
+        preamble=(best.lines[best.first] if best.rows else 0) + bool(told),
         columns=best.columns if best.rows else 0,
         confidence=round(best.score / (best.score + second), 3) if best.score else 0.0,
         encoding_confidence=round(confidence, 3),
@@ -234,6 +241,8 @@ def _judge(trial: _Trial, quotes: Sequence[str]) -> None:
     body = rows[first:]
     if first and (first > len(rows) // 2 or counts[columns] < 0.6 * len(body) or max(lengths[:first]) > columns):
         first, body = 0, rows
+    elif first and lengths[first - 1] > 1 and _header(rows[first - 1 :])[0] and not _header(body)[0]:
+        first, body = first - 1, rows[first - 1 :]  # a header that lacks a name, and no title
     first += _sparse(body, columns)
     body = rows[first:]
     trial.first = first

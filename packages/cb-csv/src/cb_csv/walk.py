@@ -105,7 +105,7 @@ class Walker:
         self.doubtful: bool = False
         """Whether what follows the last clean piece could not be proved."""
         self._piece = self._size = piece or PIECE
-        self._skip = skip
+        self.skip: int = skip
         self._buffer = b""
         self._position = 0
         self._ended = False
@@ -131,7 +131,7 @@ class Walker:
 
     def begin(self) -> None:
         """Pass over the lines to skip, and take line end and number of fields from the first record. Once."""
-        for _ in range(self._skip):
+        for _ in range(self.skip):
             self._skip_line()
         text, records = self._exact(1)
         if records:
