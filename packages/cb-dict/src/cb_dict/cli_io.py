@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import mmap
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import click
 
 from cb_dict.document import Document, edit, naming
 from cb_dict.errors import ConflictError, EditRefused, LimitError, ParseError, PathError, TypeMismatch
-from cb_dict.files import contents
+from cb_dict.files import contents_of
 from cb_dict.formats import FORMATS, Format, format_of
 from cb_dict.raw import decoded
 
@@ -34,10 +31,8 @@ def say(text: str) -> None:
 @contextlib.contextmanager
 def opened(name: str, form: Format | None = None) -> Iterator[Document]:
     """The document in a file, or on stdin for ``-``. What goes wrong inside is said of that file."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(about(name))
-        stream = sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
-        data = stream.read() if name == "-" else contents(stream.fileno())
+    with about(name):
+        data = sys.stdin.buffer.read() if name == "-" else contents_of(name)
         if isinstance(data, mmap.mmap):
             _guard(name)
         yield Document(data, format=form or format_of(name))
@@ -124,6 +119,8 @@ def change(
 ) -> None:
     """Do *act* to the document of a file: in place, to stdout, or as a diff."""
     if dry_run:
+        import difflib
+
         with opened(name, form) as document:
             old = bytes(document)
             act(document)
@@ -136,6 +133,8 @@ def change(
         with about(name), edit(name, format=form) as document:
             act(document)
             if backup and document.changed:
+                import shutil
+
                 shutil.copy2(name, name + backup)
     else:
         with opened(name, form) as document:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from cb_dict.diffing import diff
 from cb_dict.errors import EditRefused, LimitError, ParseError, PathError
-from cb_dict.files import contents, locked, replaced
+from cb_dict.files import contents, contents_of, locked, replaced
 from cb_dict.formats import Format, dumps, engine_for, format_of
 from cb_dict.json_merge import merged, plain
 from cb_dict.json_text import JsonText
@@ -173,23 +172,23 @@ class Document:
     def patch(self, operations: Iterable[Mapping[str, Any]]) -> None:
         """Apply a JSON Patch, all of it or nothing; see ``cb_dict.patch``."""
         every = list(operations)
-        expected = patch(self.get(), every)
+        old = self.get()
+        expected = patch(old, every)
         changes: list[tuple[str, Path, Any]] = []
         for one in every:
             where = pointer(one)
             if one["op"] in ("move", "copy"):  # what comes of them is told by the outcome
-                outcome = diff(self.get(), expected)
-                self._apply([(made["op"], pointer(made), made.get("value")) for made in outcome])
-                return
+                changes = [(made["op"], pointer(made), made.get("value")) for made in diff(old, expected)]
+                break
             if one["op"] != "test":
                 changes.append((one["op"], where, one.get("value")))
-        self._apply(changes)
+        self._apply(changes, expected)
 
-    def _apply(self, changes: list[tuple[str, Path, Any]]) -> None:
+    def _apply(self, changes: list[tuple[str, Path, Any]], expected: Any = MISSING) -> None:
         """Make changes in order, or none; where a format is not ours, look whether what came out is what was meant."""
         before = (self._pieces, self._made, self.changed)
-        expected = None
-        if not isinstance(self._engine, (JsonText, LinesText)):
+        check = not isinstance(self._engine, (JsonText, LinesText))
+        if check and expected is MISSING:
             expected = self.get()
             for how, where, value in changes:
                 expected = patch(expected, [_operation(expected, how, where, value)])
@@ -202,7 +201,7 @@ class Document:
                     self._splice(engine.replace(where, value))
                 else:
                     self._splice(engine.insert(where, value))
-            if expected is not None and not same(self.get(), expected):
+            if check and not same(self.get(), expected):
                 raise EditRefused(f"{changes[0][1]}: this cannot be changed without changing more (do it by hand)")  # noqa: TRY301
         except BaseException as error:
             self._pieces, self._made, self.changed = before
@@ -247,8 +246,8 @@ def skim(
     Memory stays small at any size of the file. The file must not be cut short meanwhile by another program.
     """
     name = os.fspath(file)
-    with pathlib.Path(name).open("rb") as stream, naming(name):
-        return Document(contents(stream.fileno()), format=format or format_of(name)).get(where, default)
+    with naming(name):
+        return Document(contents_of(name), format=format or format_of(name)).get(where, default)
 
 
 @contextlib.contextmanager

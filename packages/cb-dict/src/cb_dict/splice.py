@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["Splice", "pieces"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Splice:
+class Splice(NamedTuple):
     """Offsets are bytes of the document."""
 
     start: int

@@ -14,7 +14,7 @@ from cb_dict.path import Path, index_of
 from cb_dict.raw import Bytes
 from cb_dict.reading import kind, missing
 from cb_dict.splice import Splice
-from cb_dict.yaml_nodes import child_of, compose, value_of, yaml
+from cb_dict.yaml_nodes import child_of, compose, uncollected, value_of, yaml
 from cb_dict.yaml_style import block, inline
 
 __all__ = ["YamlText"]
@@ -42,12 +42,13 @@ class YamlText:
 
     def value(self, where: Path) -> Any:
         """The Python value at a path."""
-        try:
-            return value_of(self._node(where))
-        except PathError:  # a merged key, or nothing
-            from cb_dict.reading import get
+        with uncollected():
+            try:
+                return value_of(self._node(where))
+            except PathError:  # a merged key, or nothing
+                from cb_dict.reading import get
 
-            return get(value_of(self.root), where)
+                return get(value_of(self.root), where)
 
     def replace(self, where: Path, value: Any) -> list[Splice]:
         """Another value where one is; one that is merged in by ``<<`` gets a key of its own."""
