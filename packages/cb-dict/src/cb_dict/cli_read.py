@@ -16,8 +16,8 @@ from cb_dict.formats import FORMATS, Format, dumps
 from cb_dict.lines_text import records
 from cb_dict.path import Path, path
 from cb_dict.raw import decoded, encoded
+from cb_dict.reading import MISSING, length
 from cb_dict.reading import items as items_of
-from cb_dict.reading import length
 from cb_dict.validating import check_keys, check_utf8
 
 __all__ = ["COMMANDS"]
@@ -64,16 +64,14 @@ def get(
 
 
 def _print(document: Document, place: Path, raw: bool, default: str | None) -> None:
-    try:
-        found: list[Any] = document.raw(place)
-    except PathError:
-        if default is None:
-            raise
-        found = [encoded(typed(default, ""))]
-    for one in found:
+    for one in document.raw(place, MISSING if default is None else typed(default, "")):
         text: Any = one
         if raw and bytes(one[:1]) == b'"':
-            text = decoded(one).encode()
+            try:
+                text = decoded(one).encode()
+            except ParseError:
+                check_utf8(document.view())
+                raise
         elif document.format in ("yaml", "toml"):
             text = dumps(decoded(one), "json").rstrip(b"\n")
         emit([text, b"\n"])

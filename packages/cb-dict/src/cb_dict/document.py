@@ -17,11 +17,12 @@ from cb_dict.lines_text import LinesText
 from cb_dict.merging import Conflict, Lists, merge
 from cb_dict.patching import patch, pointer
 from cb_dict.path import EVERY, Path, PathLike, index_of, path
-from cb_dict.raw import Bytes, first
-from cb_dict.reading import MISSING, child, get, has, is_list, kind, missing
+from cb_dict.raw import Bytes, Raw, encoded, first
+from cb_dict.reading import MISSING, child, has, is_list, kind, missing, walk
 from cb_dict.same import same
 from cb_dict.skim import find_every
 from cb_dict.splice import Splice, pieces
+from cb_dict.validating import check_utf8
 from cb_dict.writing import Number, named, nested, sums
 
 __all__ = ["Document", "dump", "edit", "load", "skim"]
@@ -79,25 +80,39 @@ class Document:
         try:
             if EVERY in steps:
                 at = steps.index(EVERY)
-                return get(self._engine.value(Path(steps[:at])), Path(steps[at:]), default)
+                return walk(self._engine.value(Path(steps[:at])), Path(steps[at:]), default, Path(steps[:at]))
             return self._engine.value(steps)
         except PathError:
             if default is MISSING:
                 raise
             return default
+        except ParseError as error:
+            if not error.line:  # text that is not UTF-8, somewhere
+                check_utf8(self.view())
+            raise
         except RecursionError as error:
             raise LimitError("the document is nested too deep to follow") from error
 
-    def raw(self, where: PathLike = "") -> list[bytes | memoryview]:
-        """The JSON text at a path as it stands, digit for digit; with ``[*]``, of all that matches."""
+    def raw(self, where: PathLike = "", default: Any = MISSING) -> list[bytes | memoryview]:
+        """The JSON text at a path as it stands, digit for digit; with ``[*]``, of all that matches, as in ``get``."""
         steps = path(where)
         engine = self._engine
-        if isinstance(engine, LinesText) and steps and EVERY not in steps:
-            return [memoryview(engine.find(steps))]
-        if not isinstance(engine, JsonText):
-            found = self.get(steps)
-            return [dumps(one, "json", indent=-1) for one in (found if EVERY in steps else [found])]
-        return [memoryview(one) for one in (find_every(engine.json, steps) if EVERY in steps else [engine.find(steps)])]
+        if EVERY in steps:
+            if isinstance(engine, JsonText):
+                above, rest = Path(steps[: steps.index(EVERY)]), Path(steps[steps.index(EVERY) :])
+                instead = () if default is MISSING else (Raw(encoded(default)),)
+                if self.has(above) and (found := find_every(engine.find(above), rest, instead)):
+                    return [memoryview(one) for one in found]
+            every = self.get(steps, default)
+            return [encoded(one) for one in (every if isinstance(every, list) else [every])]
+        try:
+            if isinstance(engine, JsonText) or (isinstance(engine, LinesText) and steps):
+                return [memoryview(engine.find(steps))]
+            return [encoded(self.get(steps))]
+        except PathError:
+            if default is MISSING:
+                raise
+            return [encoded(default)]
 
     def has(self, where: PathLike) -> bool:
         """Whether something is at a path; see ``cb_dict.has``."""
@@ -113,11 +128,12 @@ class Document:
 
     def shape(self, where: PathLike = "") -> str:
         """object, array, string, number, boolean or null: what is at a path."""
-        if isinstance(engine := self._engine, JsonText):
-            return _SHAPES.get(first(engine.find(path(where))), "number")
-        if isinstance(engine, LinesText) and not path(where):
+        steps = path(where)
+        if isinstance(engine := self._engine, JsonText) and EVERY not in steps:
+            return _SHAPES.get(first(engine.find(steps)), "number")
+        if isinstance(engine, LinesText) and not steps:
             return "array"
-        return kind(self.get(where))
+        return kind(self.get(steps))
 
     def set(self, where: PathLike, value: Any, *, create: bool = True) -> None:
         """Put a value at a path; see ``cb_dict.set_``."""
@@ -137,6 +153,8 @@ class Document:
     def delete(self, where: PathLike, *, missing_ok: bool = False) -> None:
         """Take out what is at a path; see ``cb_dict.delete``. Of a key that is there twice, both go."""
         steps = named(where)
+        if not steps:
+            raise PathError("the whole document cannot be removed")
         if missing_ok and not self.has(steps):
             return
         self._apply([("remove", steps, None)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cb_dict.errors import ParseError, PathError
+from cb_dict.errors import ParseError
 from cb_dict.json_text import JsonText
 from cb_dict.path import Path, index_of
 from cb_dict.raw import Bytes, Raw, decoded, encoded
@@ -59,18 +59,14 @@ class LinesText:
             return [_moved(one, start) for one in line.insert(Path(where[1:]), value)]
         new = bytes(value) if isinstance(value, Raw) else encoded(value)
         index = len(self._spans) if where[0] == "-" else index_of(where[0])
-        if index is not None and 0 <= index < len(self._spans):
+        if index is not None and index < len(self._spans):
             start = self._spans[index][1]
             return [Splice(start, start, new + b"\n")]
-        if index != len(self._spans):
-            raise missing(self._spans, where, before=Path())
         size = len(self.text)
         ended = not size or bytes(self.text[-1:]) == b"\n"
         return [Splice(size, size, new + b"\n" if ended else b"\n" + new)]
 
     def remove(self, where: Path) -> list[Splice]:
-        if not where:
-            raise PathError("the whole document cannot be removed")
         start, line = self._line(where)
         if len(where) > 1:
             return [_moved(one, start) for one in line.remove(Path(where[1:]))]

@@ -6,10 +6,10 @@ import re
 import tomllib
 from typing import Any
 
-from cb_dict.errors import EditRefused, MissingExtra, ParseError, PathError, TypeMismatch
+from cb_dict.errors import EditRefused, MissingExtra, ParseError, TypeMismatch
 from cb_dict.path import Path, index_of
 from cb_dict.raw import Bytes
-from cb_dict.reading import get, is_list, kind, missing
+from cb_dict.reading import get, is_list
 from cb_dict.splice import Splice
 
 __all__ = ["TomlText"]
@@ -43,8 +43,6 @@ class TomlText:
 
     def remove(self, where: Path) -> list[Splice]:
         """Take out a value with its key."""
-        if not where:
-            raise PathError("the whole document cannot be removed")
         return self._changed(where, None, "remove")
 
     def _changed(self, where: Path, value: Any, how: str) -> list[Splice]:
@@ -61,15 +59,11 @@ class TomlText:
             parent = parent[index_of(step) if is_list(parent) else step]
         last: Any = where[-1]
         if is_list(parent):
-            last = len(parent) if last == "-" and how == "insert" else index_of(last)
-        elif not isinstance(parent, dict):
-            raise TypeMismatch(f"{Path(where[:-1])} is {kind(parent)} and cannot hold {last!r}")
+            last = len(parent) if last == "-" else index_of(last)
         try:
             if how == "remove":
                 del parent[last]
             elif how == "insert" and isinstance(parent, list):
-                if last is None or not 0 <= last <= len(parent):
-                    raise missing(parent, Path((where[-1],)), before=Path(where[:-1]))
                 parent.insert(last, value)
             else:
                 if how == "replace" and isinstance(value, dict) and not isinstance(parent[last], dict):
@@ -77,8 +71,6 @@ class TomlText:
                 parent[last] = value
             new = tomlkit.dumps(document)
         except (TypeError, ValueError, TOMLKitError, LookupError, AttributeError) as error:
-            if isinstance(error, PathError):
-                raise
             raise EditRefused(f"{where}: TOML cannot hold this there ({error})") from error
         return _difference(self.text, new)
 

@@ -34,6 +34,8 @@ _SPECIAL: Final[dict[str, Any]] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
+_LEVELS: Final = 1000
+_DEEP: Final = re.compile(rf"(?m)^[ \t?:-]{{{_LEVELS}}}")  # block levels: each takes a column
 _TAG: Final = "tag:yaml.org,2002:"
 _IMPLICIT: Final = "?"
 
@@ -56,6 +58,8 @@ def compose(text: str) -> list[Any]:
     nodes = []
     kind = _loader()
     try:
+        if _DEEP.search(text) or text.count("[") + text.count("{") > _LEVELS:
+            _measure(kind(text))
         loader = kind(text)
         with uncollected():
             while loader.check_node():
@@ -64,16 +68,26 @@ def compose(text: str) -> list[Any]:
         mark: Any = error.problem_mark or error.context_mark
         what = " ".join(part for part in (error.context, error.problem) if part)
         raise ParseError(f"{what} (is this YAML?)", line=mark.line + 1, column=mark.column + 1) from error
-    except (yaml.YAMLError, UnicodeEncodeError) as error:
-        raise ParseError(f"{error} (is this YAML?)") from error
-    except RecursionError as error:
-        raise LimitError("the document is nested too deep to follow") from error
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position].split("\n")
+        what = f"{error.reason}: {text[error.position]!r} (is this YAML?)"
+        raise ParseError(what, line=len(before), column=len(before[-1]) + 1) from error
     return nodes
+
+
+def _measure(loader: Any) -> None:
+    """Raise ``LimitError`` for levels that libyaml's composer, which calls itself, would run out of stack with."""
+    depth = 0
+    while event := loader.get_event():
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _LEVELS:
+            line, column = event.start_mark.line + 1, event.start_mark.column + 1
+            raise LimitError(f"line {line}, column {column}: the document is nested more than {_LEVELS} deep")
 
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """Without the garbage collector: it would look at all nodes again and again, which takes three times the parsing."""
+    """Without the garbage collector: it would look at all nodes again and again, three times the parsing."""
     was = gc.isenabled()
     gc.disable()
     try:

@@ -81,10 +81,7 @@ class YamlText:
         if isinstance(parent, yaml.MappingNode) and isinstance(step, str):
             at, label = len(members), f"{inline(step)}:"
         elif isinstance(parent, yaml.SequenceNode):
-            index = len(members) if step == "-" else index_of(step)
-            if index is None or not 0 <= index <= len(members):
-                raise missing(value_of(parent), Path((step,)), before=Path(where[:-1]))
-            at, label = index, "-"
+            at, label = len(members) if step == "-" else index_of(step) or 0, "-"
         else:
             what = kind(value_of(parent))
             raise TypeMismatch(f"{Path(where[:-1]) or 'the document'} is {what} and cannot hold {step!r}")
@@ -101,8 +98,6 @@ class YamlText:
 
     def remove(self, where: Path) -> list[Splice]:
         """Take out a value with its key, and with its lines where they are its own."""
-        if not where:
-            raise PathError("the whole document cannot be removed")
         if self.several and len(where) == 1:
             raise EditRefused("a whole document cannot be removed from a stream (split the file)")
         node, parent = self._own(where), self._own(Path(where[:-1]))
@@ -149,8 +144,8 @@ class YamlText:
             return node
         for at, step in enumerate((None, *where)):
             below = (None, node) if step is None else child_of(node, step)
-            if below is None:
-                raise missing(value_of(node), Path(where[at - 1 :]), before=Path(where[: at - 1]))
+            if below is None:  # it was found, but not here
+                raise EditRefused(f"{Path(where[:at])} is merged in by << (change it where it stands)")
             inside = node.start_mark is None or below[1].start_mark.index >= node.start_mark.index
             if (at and below[0] is not None and below[1].start_mark.index < below[0].end_mark.index) or not inside:
                 line = below[1].start_mark.line + 1
@@ -185,10 +180,10 @@ class YamlText:
     def _dash(self, item: Any) -> int:
         end = self._start(item)
         at = self.text.rfind("-", 0, end)
-        while at >= 0 and not _NOTHING.fullmatch(self.text, at + 1, end):
-            at = self.text.rfind("-", self.text.rfind("\n", 0, at) + 1, at) if "#" in self.text[at:end] else -1
+        while at >= 0 and not _NOTHING.fullmatch(self.text, at + 1, end):  # one in a comment
+            at = self.text.rfind("-", 0, at)
         if at < 0:
-            raise EditRefused(f"the dash before line {item.start_mark.line + 1} was not found (change it by hand)")
+            raise EditRefused(f"an alias of line {item.start_mark.line + 1} stands there (change it by hand)")
         return at
 
     def _after_sign(self, where: Path) -> int:
