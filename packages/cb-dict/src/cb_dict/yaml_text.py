@@ -120,6 +120,8 @@ class YamlText:
             return [self._splice(self._end(before[1] if pairs else before), self._end(node), "")]
         begin = self.text.rfind("\n", 0, start) + 1
         if self.text[begin:start].strip():  # the first one, after the dash or sign of what is around it
+            if at + 1 == len(members):
+                raise EditRefused(f"{where}: this layout cannot be changed safely (do it by hand)")
             return [self._splice(start, first_of(at + 1), "")]
         end = self._line_end(max(self._end(node), self._after_sign(where)))
         if end < len(self.text):
