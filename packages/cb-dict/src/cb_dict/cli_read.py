@@ -67,11 +67,8 @@ def _print(document: Document, place: Path, raw: bool, default: str | None) -> N
     for one in document.raw(place, MISSING if default is None else typed(default, "")):
         text: Any = one
         if raw and bytes(one[:1]) == b'"':
-            try:
+            with document.located():
                 text = decoded(one).encode()
-            except ParseError:
-                check_utf8(document.view())
-                raise
         elif document.format in ("yaml", "toml"):
             text = dumps(decoded(one), "json").rstrip(b"\n")
         emit([text, b"\n"])

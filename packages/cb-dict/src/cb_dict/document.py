@@ -78,20 +78,27 @@ class Document:
         """The Python value at a path; see ``cb_dict.get``."""
         steps = path(where)
         try:
-            if EVERY in steps:
-                at = steps.index(EVERY)
-                return walk(self._engine.value(Path(steps[:at])), Path(steps[at:]), default, Path(steps[:at]))
-            return self._engine.value(steps)
+            with self.located():
+                if EVERY in steps:
+                    at = steps.index(EVERY)
+                    return walk(self._engine.value(Path(steps[:at])), Path(steps[at:]), default, Path(steps[:at]))
+                return self._engine.value(steps)
         except PathError:
             if default is MISSING:
                 raise
             return default
-        except ParseError as error:
-            if not error.line:  # text that is not UTF-8, somewhere
-                check_utf8(self.view())
-            raise
         except RecursionError as error:
             raise LimitError("the document is nested too deep to follow") from error
+
+    @contextlib.contextmanager
+    def located(self) -> Iterator[None]:
+        """Say where in the whole text the bytes are that are no UTF-8, if a piece of it could not be decoded."""
+        try:
+            yield
+        except ParseError as error:
+            if not error.line:
+                check_utf8(self.view())
+            raise
 
     def raw(self, where: PathLike = "", default: Any = MISSING) -> list[bytes | memoryview]:
         """The JSON text at a path as it stands, digit for digit; with ``[*]``, of all that matches, as in ``get``."""
@@ -145,7 +152,11 @@ class Document:
         while depth and not self.has(Path(steps[:depth])):
             depth -= 1
         above, rest = Path(steps[:depth]), Path(steps[depth:])
-        in_list = self.shape(above) == "array"
+        there = self.shape(above)
+        if not above and there == "null" and isinstance(rest[0], str):  # nothing in the file yet
+            self._apply([("replace", above, {rest[0]: nested(value, rest, above)})])
+            return
+        in_list = there == "array"
         if (in_list and rest[0] != "-") or (len(rest) > 1 and not create):
             raise missing(self.get(above), rest, before=above)
         self._apply([("add", above / rest[0], nested(value, rest, above))])

@@ -55,10 +55,20 @@ class YamlText:
         if where and child_of(self._own(Path(where[:-1])), where[-1]) is None:
             return self.insert(where, value)
         node = self._own(where)
+        if not node.start_mark:  # no document at all
+            end = len(self.text)
+            line_end = self._newline if self.text[-1:] not in ("", "\n") else ""
+            return [self._splice(end, end, line_end + self._lines(block(value, "")) + self._newline)]
         start, end = self._start(node), self._end(node)
         is_block = _is_block(node)
         if is_block and isinstance(value, (dict, list)) and value:
-            new = self._lines(block(value, " " * node.start_mark.column))
+            column = node.start_mark.column
+            above = self._own(Path(where[:-1])) if where else node
+            if isinstance(value, dict) and isinstance(above, yaml.MappingNode) and above.start_mark.column == column:
+                start, column = start - column, column + 2  # a list may stand below its key, a mapping may not
+                new = " " * column + self._lines(block(value, " " * column))
+            else:
+                new = self._lines(block(value, " " * column))
         elif is_block:
             return self._to_inline(where, start, end, value)
         elif isinstance(node, yaml.ScalarNode):
@@ -190,11 +200,9 @@ class YamlText:
 
     def _after_sign(self, where: Path) -> int:
         """The place after the colon or dash of a value."""
-        parent = self._node(Path(where[:-1])) if where else None
-        found = child_of(parent, where[-1]) if where else None
-        if found is None:
-            return 0
-        key, node = found
+        if not where or (self.several and len(where) == 1):
+            return len(self.text[: self._start(self._node(where))].rstrip())  # libyaml has it at the next token
+        key, node = child_of(self._node(Path(where[:-1])), where[-1])
         if key is None:
             return self._dash(node) + 1
         return self.text.index(":", self._end(key)) + 1
