@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Any
+from typing import Any, Final
 
 from cb_dict.errors import EditRefused, MissingExtra, ParseError, TypeMismatch
 from cb_dict.path import Path, index_of
@@ -13,6 +13,8 @@ from cb_dict.reading import get, is_list
 from cb_dict.splice import Splice
 
 __all__ = ["TomlText"]
+
+_BARE: Final = re.compile(r"(?<!\r)\n")
 
 
 class TomlText:
@@ -49,6 +51,7 @@ class TomlText:
         try:
             import tomlkit
             from tomlkit.exceptions import TOMLKitError
+            from tomlkit.items import InlineTable
         except ImportError as error:
             raise MissingExtra("changing TOML needs tomlkit: pip install 'cb-dict[toml]'") from error
         if value is None and how != "remove":
@@ -66,12 +69,15 @@ class TomlText:
             elif how == "insert" and isinstance(parent, list):
                 parent.insert(last, value)
             else:
-                if how == "replace" and isinstance(value, dict) and not isinstance(parent[last], dict):
+                old = parent[last] if how == "replace" else {}
+                if isinstance(value, dict) and (not isinstance(old, dict) or isinstance(old, InlineTable)):
                     value = tomlkit.inline_table() | value  # a table would have to move
                 parent[last] = value
             new = tomlkit.dumps(document)
+            if "\r\n" in self.text and not _BARE.search(self.text):
+                new = _BARE.sub("\r\n", new)
         except (TypeError, ValueError, TOMLKitError, LookupError, AttributeError) as error:
-            raise EditRefused(f"{where}: TOML cannot hold this there ({error})") from error
+            raise EditRefused(f"{where}: this cannot be written there (null, or a value for a table?)") from error
         return _difference(self.text, new)
 
 
