@@ -1,6 +1,6 @@
 """cb-dict beside its peers, in one run: files by the command, values in process.
 
-    python run.py [--quick] [--readme FILE] [--json FILE] [--large]
+    python run.py [--quick] [--only PART] [--keep FILE] [--readme FILE] [--json FILE]
 
 In every round every contender has its turn; ratios are medians of the ratios within each round.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import dataclasses
 import importlib.metadata
 import json
 import os
@@ -37,6 +38,7 @@ FIGURES: dict[str, Any] = {}
 OURS = "cb-dict"
 # Byte code is kept between runs, as where a command is installed.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+PARTS = ("values", "get", "change", "large")
 MARKERS = ("<!-- figures: written by bench/run.py --readme -->", "<!-- end of figures -->")
 
 
@@ -97,34 +99,67 @@ def timed(command: str, folder: Path, peaks: dict[str, float], name: str) -> Cal
     return run
 
 
-def programs(options: argparse.Namespace, folder: Path) -> None:
-    """get, set, merge and diff of files."""
-    jq, jaq = shutil.which("jq"), shutil.which("jaq")
-    for name, path in (("jq", jq), ("jaq", jaq)):
+def anonymous(command: str, folder: Path) -> float:
+    """The most MB that a command and its children had for themselves, looked up every millisecond; no mapped file."""
+    running = subprocess.Popen(
+        f"exec {command}", shell=True, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    most = 0
+    while running.poll() is None:
+        now = 0
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                if os.getsid(int(status.parent.name)) == running.pid:
+                    now += int(re.search(r"RssAnon:\s+(\d+)", status.read_text())[1])
+            except (OSError, TypeError):  # it has ended
+                continue
+        most = max(most, now)
+        time.sleep(0.001)
+    return most / 1024
+
+
+def programs() -> tuple[str, str | None, str | None]:
+    """Our command, jq and jaq."""
+    beside = Path(sys.executable).parent
+    found = [shutil.which(name) or shutil.which(name, path=str(beside)) for name in ("jq", "jaq")]
+    for name, path in zip(("jq", "jaq"), found, strict=True):
         if path is None:
             LEFT_OUT.append(f"left out: {name} (not installed)")
-    ours = f"'{Path(sys.executable).parent / 'cb-dict'}'"
-    sizes = {"1 kB": 1000, "1 MB": 10**6, "100 MB": 10**8}
-    if options.large:
-        sizes["1 GB"] = 10**9
-    place, patch = "tail.checksum.sha256", {"tail": {"checksum": {"n": 6}}, "x": 1}
-    (folder / "patch.json").write_text(json.dumps(patch))
-    rounds = 3 if options.quick else 5
+    return f"'{beside / 'cb-dict'}'", found[0], found[1]
+
+
+def reads(options: argparse.Namespace, folder: Path, sizes: dict[str, int]) -> None:
+    """The last path of documents of several sizes."""
+    ours, jq, jaq = programs()
+    place = "tail.checksum.sha256"
+    rounds = 3 if options.quick else 7
     for label, size in sizes.items():
         file = write(folder / f"{size}.json", size).name
         peaks: dict[str, float] = {}
         commands = {OURS: f"{ours} get -r {file} {place}"}
-        commands |= {name: f"{name} -r .{place} {file}" for name, path in (("jq", jq), ("jaq", jaq)) if path}
+        commands |= {name: f"'{path}' -r .{place} {file}" for name, path in (("jq", jq), ("jaq", jaq)) if path}
         if size <= 1000:
             commands["python -c pass"] = f"'{sys.executable}' -c pass"
         found = rounds_of(
             {name: timed(text, folder, peaks, name) for name, text in commands.items()}, 2 if size > 10**8 else rounds
         )
         table(f"get, last path, {label}", found, 1e3, "ms", {name: f"{peak:,.0f}" for name, peak in peaks.items()})
+        if size >= 10**8 and Path("/proc/self/status").exists():
+            most = anonymous(commands[OURS], folder)
+            verdict = "reached" if most < 32 else "NOT reached"
+            AIMS.append((f"get at {label}, anonymous memory", "< 32 MB", f"{most:.0f} MB", verdict))
         for name, least in {"100 MB": (("jq", 12), ("jaq", 7)), "1 GB": (("jq", 25), ("jaq", 15))}.get(label, ()):
             if name in found:
                 aim(f"get at {label} ÷ {name}", against(found, name), least)
-    file = f"{10**8}.json"
+
+
+def changes(options: argparse.Namespace, folder: Path) -> None:
+    """set, merge and diff of 100 MB."""
+    ours, jq, _ = programs()
+    rounds = 3 if options.quick else 5
+    patch = {"tail": {"checksum": {"n": 6}}, "x": 1}
+    (folder / "patch.json").write_text(json.dumps(patch))
+    file = write(folder / f"{10**8}.json", 10**8).name
     changed = folder / "changed.json"
     shutil.copy(folder / file, changed)
     subprocess.run(f"{ours} set -i changed.json tail.checksum.n 9 events[5].id 0", shell=True, cwd=folder, check=True)
@@ -149,7 +184,9 @@ def programs(options: argparse.Namespace, folder: Path) -> None:
     for job, (command, others, least) in jobs.items():
         peaks = {}
         commands = {OURS: command} | (others if jq else {})
-        found = rounds_of({name: timed(text, folder, peaks, name) for name, text in commands.items()}, min(rounds, 3))
+        found = rounds_of(
+            {name: timed(text, folder, peaks, name) for name, text in commands.items()}, 2 if "diff" in job else rounds
+        )
         table(f"{job}, 100 MB", found, 1e3, "ms", {name: f"{peak:,.0f}" for name, peak in peaks.items()})
         for name in others if jq else ():
             aim(f"{job}, 100 MB ÷ {name}", against(found, name), least)
@@ -315,12 +352,24 @@ def _yaml(rounds: int) -> None:
         aim("YAML edit ÷ ruamel.yaml", against(times, "ruamel.yaml"), 10)
 
 
+def kept(file: Path, took: float) -> float:
+    """Put the tables of this part after those that are in *file*, and all of them there. Returns the time of all."""
+    old = json.loads(file.read_text()) if file.exists() else {"took": 0, "aims": [], "tables": []}
+    titles, aims = {one.title for one in TABLES}, {one[0] for one in AIMS}
+    TABLES[:0] = [Table(**one) for one in old["tables"] if one["title"] not in titles]
+    AIMS[:0] = [tuple(one) for one in old["aims"] if one[0] not in aims]
+    every = {"took": old["took"] + took, "aims": AIMS, "tables": [dataclasses.asdict(one) for one in TABLES]}
+    file.write_text(json.dumps(every, indent=1))
+    return float(every["took"])
+
+
 def main() -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--large", action="store_true", help="1 GB too (jq and jaq need 10 GB of memory for it)")
-    parser.add_argument("--only", choices=["files", "values"])
+    parser.add_argument("--only", choices=PARTS, help="one part (large: 1 GB)")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="add to the tables of other parts in that file")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--readme", type=Path, metavar="FILE", help="write the tables into that README")
     parser.add_argument("--data", type=Path, help="a folder that keeps the documents")
@@ -329,10 +378,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.data or Path(temporary)
         folder.mkdir(exist_ok=True)
-        if options.only != "files":
+        parts = [options.only] if options.only else [part for part in PARTS if part != "large" or options.large]
+        if "values" in parts:
             in_process(options)
-        if options.only != "values":
-            programs(options, folder)
+        if "get" in parts:
+            reads(options, folder, {"1 kB": 1000, "1 MB": 10**6, "100 MB": 10**8})
+        if "change" in parts:
+            changes(options, folder)
+        if "large" in parts:
+            reads(options, folder, {"1 GB": 10**9})
+    took = time.monotonic() - start
+    if options.keep:
+        took = kept(options.keep, took)
     TABLES.insert(0, Table("Aims", ["", "aim", "measured", ""], AIMS))
     names = (
         "msgspec",
@@ -352,7 +409,7 @@ def main() -> int:
             done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
             versions.append(done.stdout.strip().replace("jq-", "jq "))
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
-    lines = [f"{machine}; {', '.join(versions)}; took {time.monotonic() - start:.0f} s.", *LEFT_OUT]
+    lines = [f"{machine}; {', '.join(versions)}; took {took:.0f} s.", *LEFT_OUT]
     print("\n".join(lines))
     for one in TABLES:
         print("\n" + one.text())
