@@ -330,3 +330,60 @@ def test_places_in_what_is_inside() -> None:
         Document(b'{"a": 1}\n{"a": "\xff"}', format="jsonl").get("[1].a")
     with pytest.raises(ParseError, match=r"^-:1:4: control characters are not allowed: .*x01"):
         Document(b"a: \x01", format="yaml").get()
+
+
+BOMB = b"a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + b"".join(
+    b"%c: &%c [%s]\n" % (name, name, b", ".join([b"*%c" % (name - 1)] * 10)) for name in b"bcdefghij"
+)
+BAD: list[tuple[str, bytes, list[str], int, str]] = [
+    ("a.txt", b"a = 1\nb = \xff\n", ["unflat"], 3, "a.txt:2:5: a byte that is no UTF-8"),
+    ("a.txt", b"a = 1\na..b = 2\n", ["unflat"], 3, "a.txt:2:3: path 'a..b', column 3"),
+    ("a.json", b'{"a":\n "\xe9"}', ["get", "a[*]"], 3, "a.json:2:3: a byte that is no UTF-8"),
+    ("a.json", b'{"a":\n "\xe9"}', ["merge", "ok.json"], 3, "a.json:2:3: a byte that is no UTF-8"),
+    ("a.json", b'{"a":\n "\xe9"}', ["diff", "ok.json"], 3, "a.json:2:3: a byte that is no UTF-8"),
+    ("a.json", b'{"a": }', ["diff", "ok.json"], 3, "a.json:1:7: "),
+    ("a.json", b'{"a": }', ["diff", "ok.yaml"], 3, "a.json:1:7: "),
+    ("a.json", b'{"a": }', ["merge", "ok.json"], 3, "a.json:1:7: "),
+    ("a.json", b"", ["set", "a", "1"], 3, "a.json:1:1: the document ends too early"),
+    ("a.json", bytes(range(256)), ["get", "a"], 3, "a.json:1:1: "),
+    ("a.json", b'{"a": ' * 5000, ["flat"], 1, "a.json: the document is nested too deep"),
+    ("a.json", b"[" * 950 + b"]" * 950, ["convert", "-t", "yaml"], 1, "a.json: the document is nested too deep"),
+    ("a.jsonl", b"5\n", ["merge", "ok.json"], 4, "a.jsonl: JSON Lines is a list of records"),
+    ("a.yaml", b"a: 1\nb: 1" + b"0" * 5000, ["get", "b"], 3, "a.yaml:2:4: a number that is too long"),
+    ("a.yaml", b"b: 0x1" + b"f" * 5000, ["get", "b"], 3, "a.yaml:1:4: a number that is too long"),
+    ("a.yaml", b"b: !!float 1" + b"0" * 500, ["get", "b"], 3, "a.yaml:1:4: a number that is too long"),
+    ("a.yaml", b"a: &a [*a]\n", ["has", "a"], 3, "a.yaml:1:4: an anchor whose value contains itself"),
+    ("a.yaml", b"a: &x 1\nb: *x\nc: " + b"[" * 900 + b"]" * 900, ["has", "a"], 1, "a.yaml: the document is nested"),
+    ("a.yaml", b"a: " + b"[" * 900 + b"]" * 900, ["keys"], 1, "a.yaml: the document is nested too deep"),
+    ("a.yaml", BOMB, ["get", "a"], 1, "aliases make more than 10,000,000 values"),
+    ("a.yaml", b"<<: 5\na: 1\n", ["get"], 3, "a.yaml:1:5: << merges in a mapping"),
+    ("a.toml", b"a = 1\nb = 1" + b"0" * 5000, ["get", "a"], 3, "a.toml:2:5: a number that is too long"),
+    ("a.toml", b"a = " + b"[" * 3000, ["get", "a"], 1, "a.toml: the document is nested too deep"),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "command", "status", "words"), BAD)
+def test_bad_input_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, command: list[str], status: int, words: str
+) -> None:
+    """Whatever is in a file: one line that names it, and the place where there is one; the right file of two."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(data)
+    (tmp_path / "ok.json").write_text('{"a": 1}')
+    (tmp_path / "ok.yaml").write_text("a: 1\n")
+    ways = [[command[0], name, *command[1:]]]
+    if command[0] in ("merge", "diff") and name != "a.jsonl":
+        ways.append([command[0], command[1], name])
+    for arguments in ways:
+        done = run(*arguments)
+        assert (done.returncode, done.stderr.count("\n")) == (status, 1), done.stderr
+        assert done.stderr.startswith("cb-dict: ")
+        assert words in done.stderr
+
+
+def test_json_lines_as_a_whole(tmp_path: Path) -> None:
+    """Records can be replaced all at once."""
+    document = Document(b'{"a": 1}\n', format="jsonl")
+    document.merge([{"b": 2}, 3])
+    document.set("", [1, {"c": 4}])
+    assert bytes(document) == b'1\n{"c":4}\n'

@@ -17,8 +17,9 @@ from cb_dict.errors import ConflictError, EditRefused, LimitError, ParseError, P
 from cb_dict.files import contents_of
 from cb_dict.formats import FORMATS, Format, format_of
 from cb_dict.raw import decoded
+from cb_dict.validating import check_utf8
 
-__all__ = ["FORM", "change", "emit", "opened", "say", "typed", "writing"]
+__all__ = ["FORM", "about", "change", "emit", "located", "opened", "say", "typed", "writing"]
 
 FORM = click.option("-f", "--from", "form", type=click.Choice(FORMATS), help="Format, if the name does not tell it.")
 
@@ -44,9 +45,24 @@ def about(name: str) -> Iterator[None]:
     try:
         with naming(name):
             yield
+    except RecursionError as error:
+        raise LimitError(f"{name}: the document is nested too deep to follow") from error
     except (PathError, TypeMismatch, LimitError, ConflictError, EditRefused) as error:
         if not str(error).startswith(f"{name}: "):
             error.args = (f"{name}: {error}", *error.args[1:])
+        raise
+
+
+@contextlib.contextmanager
+def located(**documents: Document) -> Iterator[None]:
+    """Say in which of several documents, by their names, the bytes are that are no UTF-8."""
+    try:
+        yield
+    except ParseError as error:
+        if not error.line:
+            for name, document in documents.items():  # pragma: no branch  # one of them has these bytes
+                with naming(name):
+                    check_utf8(document.view())
         raise
 
 

@@ -10,7 +10,7 @@ import click
 
 from cb_dict.cli_io import FORM, emit, opened, say, typed
 from cb_dict.document import Document
-from cb_dict.errors import ParseError, PathError
+from cb_dict.errors import ParseError, PathError, PathSyntaxError
 from cb_dict.flat import flatten, unflatten
 from cb_dict.formats import FORMATS, Format, dumps
 from cb_dict.lines_text import records
@@ -171,6 +171,7 @@ def unflat(file: str, target: Format) -> None:
     """
     leaves: dict[str, Any] = {}
     with opened(file, "json") as document:
+        check_utf8(document.view())
         for number, line in enumerate(bytes(document).decode().split("\n"), 1):
             if not line:
                 continue
@@ -179,7 +180,10 @@ def unflat(file: str, target: Format) -> None:
                 raise ParseError("no ' = ' in the line (PATH = JSON)", line=number, column=1)
             head, tail = found.groups()
             try:
+                path(head)
                 leaves[head] = decoded(tail.encode())
+            except PathSyntaxError as error:
+                raise ParseError(str(error), line=number, column=error.column) from error
             except ParseError as error:
                 column = len(head) + 3 + error.column
                 raise ParseError(str(error.args[0]), line=number, column=column) from error

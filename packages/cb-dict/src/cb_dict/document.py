@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from cb_dict.diffing import diff
-from cb_dict.errors import EditRefused, LimitError, ParseError, PathError
+from cb_dict.errors import EditRefused, ParseError, PathError
 from cb_dict.files import contents, contents_of, locked, replaced
 from cb_dict.formats import Format, dumps, engine_for, format_of
 from cb_dict.json_merge import merged, plain
@@ -87,8 +87,6 @@ class Document:
             if default is MISSING:
                 raise
             return default
-        except RecursionError as error:
-            raise LimitError("the document is nested too deep to follow") from error
 
     @contextlib.contextmanager
     def located(self) -> Iterator[None]:
@@ -102,7 +100,10 @@ class Document:
 
     def raw(self, where: PathLike = "", default: Any = MISSING) -> list[bytes | memoryview]:
         """The JSON text at a path as it stands, digit for digit; with ``[*]``, of all that matches, as in ``get``."""
-        steps = path(where)
+        with self.located():
+            return self._raw(path(where), default)
+
+    def _raw(self, steps: Path, default: Any) -> list[bytes | memoryview]:
         engine = self._engine
         if EVERY in steps:
             if isinstance(engine, JsonText):
@@ -312,5 +313,5 @@ def naming(name: str) -> Iterator[None]:
     try:
         yield
     except ParseError as error:
-        error.file = name
+        error.file = error.file or name
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cb_dict.errors import ParseError
+from cb_dict.errors import EditRefused, ParseError
 from cb_dict.json_text import JsonText
 from cb_dict.path import Path, index_of
 from cb_dict.raw import Bytes, Raw, decoded, encoded
@@ -47,6 +47,10 @@ class LinesText:
         return self._line(where)[1].find(Path(where[1:]))
 
     def replace(self, where: Path, value: Any) -> list[Splice]:
+        if not where:
+            if not isinstance(value, list):
+                raise EditRefused("JSON Lines is a list of records: nothing else can take its place (see convert)")
+            return [Splice(0, len(self.text), b"".join(encoded(one) + b"\n" for one in value))]
         start, line = self._line(where)
         if len(where) == 1:
             new = bytes(value) if isinstance(value, Raw) else encoded(value)

@@ -6,7 +6,7 @@ import re
 import tomllib
 from typing import Any, Final
 
-from cb_dict.errors import EditRefused, MissingExtra, ParseError, TypeMismatch
+from cb_dict.errors import EditRefused, LimitError, MissingExtra, ParseError, TypeMismatch
 from cb_dict.path import Path, index_of
 from cb_dict.raw import Bytes
 from cb_dict.reading import get, is_list
@@ -14,6 +14,7 @@ from cb_dict.splice import Splice
 
 __all__ = ["TomlText"]
 
+_LONG: Final = re.compile(r"[0-9_]{4301}")
 _BARE: Final = re.compile(r"(?<!\r)\n")
 
 
@@ -28,6 +29,13 @@ class TomlText:
             raise ParseError("text that is not UTF-8 (convert it first)", line=1, column=1) from error
         except tomllib.TOMLDecodeError as error:
             raise _located(error, self.text) from error
+        except ValueError as error:  # Python's limit of digits
+            place = _LONG.search(self.text)
+            before = self.text[: place.start() if place else 0].split("\n")
+            what = "a number that is too long for Python (put it in quotes)"
+            raise ParseError(what, line=len(before), column=len(before[-1]) + 1) from error
+        except RecursionError as error:
+            raise LimitError("the document is nested too deep to follow") from error
 
     def value(self, where: Path) -> Any:
         """The Python value at a path."""

@@ -35,6 +35,8 @@ _SPECIAL: Final[dict[str, Any]] = {
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
 _LEVELS: Final = 1000
+_DIGITS: Final = 4300  # of an integer: Python's own limit, and what other readers can be expected to take
+_VALUES: Final = 10_000_000  # so many may become of aliases
 _DEEP: Final = re.compile(rf"(?m)^[ \t?:-]{{{_LEVELS}}}")  # block levels: each takes a column
 _TAG: Final = "tag:yaml.org,2002:"
 _IMPLICIT: Final = "?"
@@ -72,7 +74,29 @@ def compose(text: str) -> list[Any]:
         before = text[: error.position].split("\n")
         what = f"{error.reason}: {text[error.position]!r} (is this YAML?)"
         raise ParseError(what, line=len(before), column=len(before[-1]) + 1) from error
+    if "*" in text:
+        sizes: dict[int, int] = {}
+        try:
+            for node in nodes:
+                _count(node, sizes)
+        except RecursionError as error:
+            raise LimitError("the document is nested too deep to follow") from error
     return nodes
+
+
+def _count(node: Any, sizes: dict[int, int]) -> int:
+    """How many values become of a node, with its aliases; few lines can mean more than any memory holds."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if (known := sizes.get(id(node), -1)) == 0:
+        raise wrong(node, "an anchor whose value contains itself")
+    if known < 0:
+        sizes[id(node)] = 0
+        below = (one for member in node.value for one in (member if isinstance(member, tuple) else (member,)))
+        known = sizes[id(node)] = 1 + sum(_count(one, sizes) for one in below)
+        if known > _VALUES:
+            raise LimitError(f"line {node.start_mark.line + 1}: aliases make more than {_VALUES:,} values of this")
+    return known
 
 
 def _measure(loader: Any) -> None:
@@ -116,6 +140,8 @@ def value_of(node: Any) -> Any:
             raise wrong(key, f"the key {name!r} is there twice (remove one)")
         made[name] = value_of(value)
     for one in merged:
+        if not isinstance(one, yaml.MappingNode):
+            raise wrong(one, "<< merges in a mapping, or a list of them, and this is none")
         for name, value in value_of(one).items():
             made.setdefault(name, value)
     return made
@@ -128,11 +154,14 @@ def is_merge(key: Any) -> bool:
 
 def scalar(node: Any) -> Any:
     """What a scalar means; of an unknown tag, the text."""
-    if node.tag == _IMPLICIT and not node.style:
-        return plain(node.value)
-    if node.tag in (_TAG + "int", _TAG + "float", _TAG + "bool", _TAG + "null"):
-        found = plain(node.value)
-        return float(found) if node.tag.endswith("float") and isinstance(found, int) else found
+    try:
+        if node.tag == _IMPLICIT and not node.style:
+            return plain(node.value)
+        if node.tag in (_TAG + "int", _TAG + "float", _TAG + "bool", _TAG + "null"):
+            found = plain(node.value)
+            return float(found) if node.tag.endswith("float") and isinstance(found, int) else found
+    except (ValueError, OverflowError) as error:
+        raise wrong(node, "a number that is too long for Python (put it in quotes)") from error
     return node.value
 
 
@@ -146,6 +175,8 @@ def plain(text: str) -> Any:
         return _SPECIAL[text]
     if _INT.fullmatch(text):
         base = 8 if text.startswith("0o") else 16 if text.startswith("0x") else 10
+        if len(text) > _DIGITS:
+            raise ValueError(text)
         return int(text, base)
     return float(text) if _FLOAT.fullmatch(text) else text
 

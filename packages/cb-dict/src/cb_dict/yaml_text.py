@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from cb_dict.errors import EditRefused, ParseError, PathError, TypeMismatch
+from cb_dict.errors import EditRefused, LimitError, ParseError, PathError, TypeMismatch
 from cb_dict.path import Path, index_of
 from cb_dict.raw import Bytes
 from cb_dict.reading import kind, missing
@@ -49,6 +49,8 @@ class YamlText:
                 from cb_dict.reading import get
 
                 return get(value_of(self.root), where)
+            except RecursionError as error:
+                raise LimitError("the document is nested too deep to follow") from error
 
     def replace(self, where: Path, value: Any) -> list[Splice]:
         """Another value where one is; one that is merged in by ``<<`` gets a key of its own."""
