@@ -368,7 +368,7 @@ BAD: list[tuple[str, bytes, list[str], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "data", "command", "status", "words"), BAD)
+@pytest.mark.parametrize(("name", "data", "command", "status", "words"), BAD, ids=[one[4] for one in BAD])
 def test_bad_input_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, command: list[str], status: int, words: str
 ) -> None:
