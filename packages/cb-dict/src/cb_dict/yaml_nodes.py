@@ -37,7 +37,6 @@ _SPECIAL: Final[dict[str, Any]] = {
 _LEVELS: Final = 1000
 _DIGITS: Final = 4300  # of an integer: Python's own limit, and what other readers can be expected to take
 _VALUES: Final = 10_000_000  # so many may become of aliases
-_DEEP: Final = re.compile(rf"(?m)^[ \t?:-]{{{_LEVELS}}}")  # block levels: each takes a column
 _TAG: Final = "tag:yaml.org,2002:"
 _IMPLICIT: Final = "?"
 
@@ -47,11 +46,17 @@ def _loader() -> Any:
     """Libyaml's composer, that leaves tags open."""
     if yaml is None:
         raise MissingExtra("YAML needs PyYAML: pip install 'cb-dict[yaml]'")
-    methods = {
-        "resolve": lambda *_: _IMPLICIT,
-        "descend_resolver": lambda *_: None,
-        "ascend_resolver": lambda *_: None,
-    }
+
+    def descend(self: Any, parent: Any, _: Any) -> None:
+        self.depth += 1
+        if self.depth > _LEVELS:  # the composer calls itself, and would run out of stack
+            line = parent.start_mark.line + 1
+            raise LimitError(f"line {line}: the document is nested more than {_LEVELS} deep")
+
+    def ascend(self: Any) -> None:
+        self.depth -= 1
+
+    methods = {"depth": 0, "resolve": lambda *_: _IMPLICIT, "descend_resolver": descend, "ascend_resolver": ascend}
     return type("Loader", (yaml.cyaml.CParser,), methods)
 
 
@@ -60,8 +65,6 @@ def compose(text: str) -> list[Any]:
     nodes = []
     kind = _loader()
     try:
-        if _DEEP.search(text) or text.count("[") + text.count("{") > _LEVELS:
-            _measure(kind(text))
         loader = kind(text)
         with uncollected():
             while loader.check_node():
@@ -97,16 +100,6 @@ def _count(node: Any, sizes: dict[int, int]) -> int:
         if known > _VALUES:
             raise LimitError(f"line {node.start_mark.line + 1}: aliases make more than {_VALUES:,} values of this")
     return known
-
-
-def _measure(loader: Any) -> None:
-    """Raise ``LimitError`` for levels that libyaml's composer, which calls itself, would run out of stack with."""
-    depth = 0
-    while event := loader.get_event():
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _LEVELS:
-            line, column = event.start_mark.line + 1, event.start_mark.column + 1
-            raise LimitError(f"line {line}, column {column}: the document is nested more than {_LEVELS} deep")
 
 
 @contextlib.contextmanager
