@@ -372,7 +372,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--large", action="store_true", help="1 GB too (jq and jaq need 10 GB of memory for it)")
-    parser.add_argument("--only", choices=PARTS, help="one part (large: 1 GB)")
+    parser.add_argument("--only", choices=[*PARTS, "tables"], help="one part (large: 1 GB; tables: those kept)")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="add to the tables of other parts in that file")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--readme", type=Path, metavar="FILE", help="write the tables into that README")
