@@ -1,6 +1,6 @@
 """cb-dict beside its peers, in one run: files by the command, values in process.
 
-    python run.py [--quick] [--readme FILE] [--json FILE] [--large]
+    python run.py [--quick] [--only PART] [--keep FILE] [--readme FILE] [--json FILE]
 
 In every round every contender has its turn; ratios are medians of the ratios within each round.
 """
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import copy
+import dataclasses
+import gc
 import importlib.metadata
 import json
 import os
@@ -21,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import timeit
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,9 @@ AIMS: list[tuple[str, str, str, str]] = []
 TABLES: list[Table] = []
 FIGURES: dict[str, Any] = {}
 OURS = "cb-dict"
+# Byte code is kept between runs, as where a command is installed.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+PARTS = ("values", "get", "change", "large")
 MARKERS = ("<!-- figures: written by bench/run.py --readme -->", "<!-- end of figures -->")
 
 
@@ -82,7 +88,9 @@ def timed(command: str, folder: Path, peaks: dict[str, float], name: str) -> Cal
             "t=time.perf_counter(); done=subprocess.run(['sh','-c',sys.argv[1]],stdout=subprocess.DEVNULL)\n"
             "print(time.perf_counter()-t, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, done.returncode)"
         )
-        done = subprocess.run([sys.executable, "-c", program, command], cwd=folder, capture_output=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", program, command], cwd=folder, env=ENVIRONMENT, capture_output=True, check=True
+        )
         seconds, peak, status = done.stdout.split()
         if int(status) not in (0, 1):
             raise SystemExit(f"{command}: status {int(status)}: {done.stderr.decode()}")
@@ -92,34 +100,67 @@ def timed(command: str, folder: Path, peaks: dict[str, float], name: str) -> Cal
     return run
 
 
-def programs(options: argparse.Namespace, folder: Path) -> None:
-    """get, set, merge and diff of files."""
-    jq, jaq = shutil.which("jq"), shutil.which("jaq")
-    for name, path in (("jq", jq), ("jaq", jaq)):
+def anonymous(command: str, folder: Path) -> float:
+    """The most MB that a command and its children had for themselves, looked up every millisecond; no mapped file."""
+    running = subprocess.Popen(
+        f"exec {command}", shell=True, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    most = 0
+    while running.poll() is None:
+        now = 0
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                if os.getsid(int(status.parent.name)) == running.pid:
+                    now += int(re.search(r"RssAnon:\s+(\d+)", status.read_text())[1])
+            except (OSError, TypeError):  # it has ended
+                continue
+        most = max(most, now)
+        time.sleep(0.001)
+    return most / 1024
+
+
+def programs() -> tuple[str, str | None, str | None]:
+    """Our command, jq and jaq."""
+    beside = Path(sys.executable).parent
+    found = [shutil.which(name) or shutil.which(name, path=str(beside)) for name in ("jq", "jaq")]
+    for name, path in zip(("jq", "jaq"), found, strict=True):
         if path is None:
             LEFT_OUT.append(f"left out: {name} (not installed)")
-    ours = f"'{Path(sys.executable).parent / 'cb-dict'}'"
-    sizes = {"1 kB": 1000, "1 MB": 10**6, "100 MB": 10**8}
-    if options.large:
-        sizes["1 GB"] = 10**9
-    place, patch = "tail.checksum.sha256", {"tail": {"checksum": {"n": 6}}, "x": 1}
-    (folder / "patch.json").write_text(json.dumps(patch))
-    rounds = 3 if options.quick else 5
+    return f"'{beside / 'cb-dict'}'", found[0], found[1]
+
+
+def reads(options: argparse.Namespace, folder: Path, sizes: dict[str, int]) -> None:
+    """The last path of documents of several sizes."""
+    ours, jq, jaq = programs()
+    place = "tail.checksum.sha256"
+    rounds = 3 if options.quick else 7
     for label, size in sizes.items():
         file = write(folder / f"{size}.json", size).name
         peaks: dict[str, float] = {}
         commands = {OURS: f"{ours} get -r {file} {place}"}
-        commands |= {name: f"{name} -r .{place} {file}" for name, path in (("jq", jq), ("jaq", jaq)) if path}
+        commands |= {name: f"'{path}' -r .{place} {file}" for name, path in (("jq", jq), ("jaq", jaq)) if path}
         if size <= 1000:
             commands["python -c pass"] = f"'{sys.executable}' -c pass"
         found = rounds_of(
             {name: timed(text, folder, peaks, name) for name, text in commands.items()}, 2 if size > 10**8 else rounds
         )
         table(f"get, last path, {label}", found, 1e3, "ms", {name: f"{peak:,.0f}" for name, peak in peaks.items()})
+        if size >= 10**8 and Path("/proc/self/status").exists():
+            most = anonymous(commands[OURS], folder)
+            verdict = "reached" if most < 32 else "NOT reached"
+            AIMS.append((f"get at {label}, anonymous memory", "< 32 MB", f"{most:.0f} MB", verdict))
         for name, least in {"100 MB": (("jq", 12), ("jaq", 7)), "1 GB": (("jq", 25), ("jaq", 15))}.get(label, ()):
             if name in found:
                 aim(f"get at {label} ÷ {name}", against(found, name), least)
-    file = f"{10**8}.json"
+
+
+def changes(options: argparse.Namespace, folder: Path) -> None:
+    """set, merge and diff of 100 MB."""
+    ours, jq, _ = programs()
+    rounds = 3 if options.quick else 5
+    patch = {"tail": {"checksum": {"n": 6}}, "x": 1}
+    (folder / "patch.json").write_text(json.dumps(patch))
+    file = write(folder / f"{10**8}.json", 10**8).name
     changed = folder / "changed.json"
     shutil.copy(folder / file, changed)
     subprocess.run(f"{ours} set -i changed.json tail.checksum.n 9 events[5].id 0", shell=True, cwd=folder, check=True)
@@ -144,7 +185,9 @@ def programs(options: argparse.Namespace, folder: Path) -> None:
     for job, (command, others, least) in jobs.items():
         peaks = {}
         commands = {OURS: command} | (others if jq else {})
-        found = rounds_of({name: timed(text, folder, peaks, name) for name, text in commands.items()}, min(rounds, 3))
+        found = rounds_of(
+            {name: timed(text, folder, peaks, name) for name, text in commands.items()}, 2 if "diff" in job else rounds
+        )
         table(f"{job}, 100 MB", found, 1e3, "ms", {name: f"{peak:,.0f}" for name, peak in peaks.items()})
         for name in others if jq else ():
             aim(f"{job}, 100 MB ÷ {name}", against(found, name), least)
@@ -162,6 +205,19 @@ def peers(*names: str) -> dict[str, Any]:
         except ImportError:
             LEFT_OUT.append(f"left out: {name} (cannot be imported)")
     return found
+
+
+def literal(document: Any) -> Any:
+    """What a user would write in place of a getter."""
+    return document["a"]["b"]["c"][10]["d"]
+
+
+def statement(text: str, scope: dict[str, Any]) -> Callable[[], float]:
+    """Seconds a run of a statement, over as many runs as take 5 ms: no function of ours is around it."""
+    timer = timeit.Timer(text, globals=scope)
+    timer.timeit(1000)
+    count = max(10, int(0.005 / (timer.timeit(100) / 100)))
+    return lambda: timer.timeit(count) / count
 
 
 def looped(function: Callable[[], Any], seconds: float = 0.02) -> Callable[[], float]:
@@ -183,7 +239,10 @@ def looped(function: Callable[[], Any], seconds: float = 0.02) -> Callable[[], f
 def contest(
     title: str, functions: dict[str, Callable[[], Any]], unit: float, name: str, rounds: int
 ) -> dict[str, list[float]]:
+    gc.collect()
+    gc.freeze()  # the garbage collector goes through what the contenders make, not through all that is imported here
     found = rounds_of({one: looped(function) for one, function in functions.items()}, rounds)
+    gc.unfreeze()
     table(title, found, unit, name)
     return found
 
@@ -192,42 +251,40 @@ def in_process(options: argparse.Namespace) -> None:
     """Paths, merge, copy, diff, and one scalar of YAML."""
     rounds = 5 if options.quick else 15
     document = {"a": {"b": {"c": [{"d": number} for number in range(20)]}}}
-    literal = lambda: document["a"]["b"]["c"][10]["d"]  # noqa: E731
-    ours = cd.getter("a.b.c[10].d")
-    functions: dict[str, Callable[[], Any]] = {
-        "cb-dict get": lambda: cd.get(document, "a.b.c[10].d"),
-        "cb-dict getter": lambda: ours(document),
-        "literal [...]": literal,
+    scope: dict[str, Any] = {"d": document, "get": cd.get, "ours": cd.getter("a.b.c[10].d"), "f": literal}
+    statements = {
+        "cb-dict getter": "ours(d)",
+        "cb-dict get": 'get(d, "a.b.c[10].d")',
+        "literal [...]": 'd["a"]["b"]["c"][10]["d"]',
+        "a function of the literal": "f(d)",
     }
     found = peers("glom", "pydash", "jmespath", "benedict")
     if "glom" in found:
-        functions["glom"] = lambda: found["glom"].glom(document, "a.b.c.10.d")
+        scope["glom"], statements["glom"] = found["glom"].glom, 'glom(d, "a.b.c.10.d")'
     if "pydash" in found:
-        functions["pydash"] = lambda: found["pydash"].get(document, "a.b.c.10.d")
+        scope["pydash_get"], statements["pydash"] = found["pydash"].get, 'pydash_get(d, "a.b.c.10.d")'
     if "jmespath" in found:
-        expression = found["jmespath"].compile("a.b.c[10].d")
-        functions["jmespath, compiled"] = lambda: expression.search(document)
+        scope["search"] = found["jmespath"].compile("a.b.c[10].d").search
+        statements["jmespath, compiled"] = "search(d)"
     if "benedict" in found:
-        made = found["benedict"].benedict(document)
-        functions["benedict"] = lambda: made["a.b.c[10].d"]
-    times = rounds_of({name: looped(function, 0.005) for name, function in functions.items()}, rounds)
-    rows = [
-        [
-            name,
-            f"{min(every) * 1e9:,.0f}",
-            f"{statistics.median(every) * 1e9:,.0f}",
-            f"{against(times, name, 'cb-dict get'):.2f}",
-        ]
-        for name, every in times.items()
-    ]
-    TABLES.append(Table("get in process", ["", "min ns", "median ns", "it ÷ cb-dict get"], rows))
-    FIGURES["get in process"] = times
-    slower = 1 / against(times, "literal [...]", "cb-dict get")
-    AIMS.append(
-        ("get ÷ the literal [...]", "≤ 2.2 times", f"{slower:.1f}", "reached" if slower <= 2.2 else "NOT reached")
+        alone = copy.deepcopy(document)  # it puts its own dicts into the document that it is given
+        scope["b"], statements["benedict"] = found["benedict"].benedict(alone), 'b["a.b.c[10].d"]'
+    times = rounds_of({name: statement(text, scope) for name, text in statements.items()}, 5 * rounds)
+    rows = []
+    for name, every in times.items():
+        cells = [f"{min(every) * 1e9:,.0f}", f"{statistics.median(every) * 1e9:,.0f}"]
+        rows.append([name, *cells, *(f"{against(times, name, one):.2f}" for one in ("cb-dict getter", "cb-dict get"))])
+    TABLES.append(
+        Table("a.b.c[10].d in process", ["", "min ns", "median ns", "it ÷ cb-dict getter", "it ÷ cb-dict get"], rows)
     )
-    for name in list(functions)[3:]:
-        aim(f"{name} ÷ get", against(times, name, "cb-dict get"), 35)
+    FIGURES["get in process"] = times
+    slower = 1 / against(times, "literal [...]", "cb-dict getter")
+    AIMS.append(
+        ("getter ÷ the literal [...]", "≤ 2.2 times", f"{slower:.1f}", "reached" if slower <= 2.2 else "NOT reached")
+    )
+    for name in list(statements)[4:]:
+        like = "cb-dict getter" if "compiled" in name else "cb-dict get"
+        aim(f"{name} ÷ {like.removeprefix('cb-dict ')}", against(times, name, like), 35)
 
     import random
 
@@ -299,12 +356,24 @@ def _yaml(rounds: int) -> None:
         aim("YAML edit ÷ ruamel.yaml", against(times, "ruamel.yaml"), 10)
 
 
+def kept(file: Path, took: float) -> float:
+    """Put the tables of this part after those that are in *file*, and all of them there. Returns the time of all."""
+    old = json.loads(file.read_text()) if file.exists() else {"took": 0, "aims": [], "tables": []}
+    titles, aims = {one.title for one in TABLES}, {one[0] for one in AIMS}
+    TABLES[:0] = [Table(**one) for one in old["tables"] if one["title"] not in titles]
+    AIMS[:0] = [tuple(one) for one in old["aims"] if one[0] not in aims]
+    every = {"took": old["took"] + took, "aims": AIMS, "tables": [dataclasses.asdict(one) for one in TABLES]}
+    file.write_text(json.dumps(every, indent=1))
+    return float(every["took"])
+
+
 def main() -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--large", action="store_true", help="1 GB too (jq and jaq need 10 GB of memory for it)")
-    parser.add_argument("--only", choices=["files", "values"])
+    parser.add_argument("--only", choices=[*PARTS, "tables"], help="one part (large: 1 GB; tables: those kept)")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="add to the tables of other parts in that file")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--readme", type=Path, metavar="FILE", help="write the tables into that README")
     parser.add_argument("--data", type=Path, help="a folder that keeps the documents")
@@ -313,10 +382,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.data or Path(temporary)
         folder.mkdir(exist_ok=True)
-        if options.only != "files":
+        parts = [options.only] if options.only else [part for part in PARTS if part != "large" or options.large]
+        if "values" in parts:
             in_process(options)
-        if options.only != "values":
-            programs(options, folder)
+        if "get" in parts:
+            reads(options, folder, {"1 kB": 1000, "1 MB": 10**6, "100 MB": 10**8})
+        if "change" in parts:
+            changes(options, folder)
+        if "large" in parts:
+            reads(options, folder, {"1 GB": 10**9})
+    took = time.monotonic() - start
+    if options.keep:
+        took = kept(options.keep, took)
     TABLES.insert(0, Table("Aims", ["", "aim", "measured", ""], AIMS))
     names = (
         "msgspec",
@@ -336,7 +413,7 @@ def main() -> int:
             done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
             versions.append(done.stdout.strip().replace("jq-", "jq "))
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
-    lines = [f"{machine}; {', '.join(versions)}; took {time.monotonic() - start:.0f} s.", *LEFT_OUT]
+    lines = [f"{machine}; {', '.join(versions)}; took {took:.0f} s.", *LEFT_OUT]
     print("\n".join(lines))
     for one in TABLES:
         print("\n" + one.text())

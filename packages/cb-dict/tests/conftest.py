@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,5 +11,8 @@ from hypothesis import settings
 sys.path.insert(0, str(Path(__file__).parent))
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+# The commands that the tests start need not compile click, msgspec and us anew each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 collect_ignore: list[str] = ["kill_worker.py"]  # a program: its arguments are not pytest's

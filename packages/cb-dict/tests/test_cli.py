@@ -22,6 +22,8 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         '{\n  "name": "app",\n  "ratio": 1.50,\n  "servers": [{"port": 1}, {"port": 2}]\n}\n'
     )
     (tmp_path / "app.yaml").write_text("# conf\nname: app\nserver:\n  host: h   # main\n")
+    (tmp_path / "broken.jsonl").write_text('{"a": 1}\n{"a": x}\n')
+    (tmp_path / "latin.json").write_bytes(b'["a",\n "b\xe9"]')
     (tmp_path / "events.jsonl").write_text('{"user": {"id": 1.0}}\n{"user": {"id": 2}}\n{}\n')
     return tmp_path
 
@@ -55,6 +57,9 @@ def test_help_without_arguments() -> None:
         (("items", "app.yaml"), 'name: app\nserver: {"host":"h"}\n'),
         (("type", "app.json", "ratio"), "number\n"),
         (("type", "events.jsonl"), "array\n"),
+        (("type", "app.json", "servers[*]"), "array\n"),
+        (("get", "events.jsonl", "[*].user.id"), "1.0\n2\n"),
+        (("get", "app.json", "servers[*].host", "--default", "none"), '"none"\n"none"\n'),
         (("len", "app.json", "name"), "3\n"),
         (("flat", "app.yaml"), 'name = "app"\nserver.host = "h"\n'),
         (("convert", "app.json", "servers", "-t", "yaml"), "- port: 1\n- port: 2\n"),
@@ -76,6 +81,8 @@ def test_what_commands_print(app: Path, arguments: tuple[str, ...], printed: str
     [
         (("get", "app.json", "nme"), 1, "app.json: nme: no key 'nme' in the document (did you mean name?)"),
         (("get", "--lines", "events.jsonl", "user.id"), 1, "events.jsonl: line 3: user: no key"),
+        (("get", "--lines", "broken.jsonl", "a"), 3, "broken.jsonl:2:7: "),
+        (("get", "-r", "latin.json", "[*]"), 3, "latin.json:2:4: a byte that is no UTF-8"),
         (("get", "app.json", "a..b"), 2, "path 'a..b', column 3: expected a key"),
         (("get", "nothing.json"), 4, "nothing.json: No such file or directory"),
         (("keys", "app.json", "name"), 1, "app.json: this is string"),

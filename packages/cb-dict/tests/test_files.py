@@ -214,6 +214,13 @@ def test_deep_nesting_is_an_error(tmp_path: Path) -> None:
     for form in ("json", "yaml"):
         with pytest.raises((LimitError, ParseError), match="deep"):
             Document(b"[" * 10_000 + b"]" * 10_000, format=form).get()  # type: ignore[arg-type]
+    with pytest.raises(LimitError, match="too deep to follow"):
+        Document(b"[" * 999 + b"]" * 999, format="yaml").get()
+    lines = b"".join(b" " * level + b"a:\n" for level in range(2000))
+    for text in (b"[" * 1_000_000, b"- " * 1_000_000, lines):
+        with pytest.raises(LimitError, match="more than 1000 deep"):
+            Document(text, format="yaml").get()
+    assert Document(b"[{}, " * 2 + b"[]]]" + b"\n#" + b"[" * 2000, format="yaml").get() == [{}, [{}, []]]
 
 
 def test_keys_that_are_there_twice() -> None:
@@ -240,3 +247,149 @@ def test_utf8_is_checked_when_asked(tmp_path: Path) -> None:
         done = run(*command)
         assert done.returncode == 3
         assert f"{file}:2:8: a byte that is no UTF-8" in done.stderr
+
+
+def test_owner_and_attributes_stay(tmp_path: Path) -> None:
+    """A file of another user's and group's, with an extended attribute, has them after an edit."""
+    file = tmp_path / "a.json"
+    file.write_text('{"a": 1}')
+    if os.geteuid() == 0:
+        os.chown(file, 12345, 23456)
+    before = file.stat()
+    try:
+        os.setxattr(file, "user.note", b"kept")
+    except OSError as error:
+        pytest.skip(f"this file system has no extended attributes: {error}")
+    with edit(file) as document:
+        document.set("a", 2)
+    after = file.stat()
+    assert load(file) == {"a": 2}
+    assert after.st_ino != before.st_ino
+    assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
+    assert os.getxattr(file, "user.note") == b"kept"
+
+
+FULL_DISK = """
+mount -t tmpfs -o size=256k none "$1" || exit 77
+cd "$1"
+cp ../big.json .
+cb() { "$PYTHON" -m cb_dict "$@"; }
+cb set -i big.json a 1; echo "status $?"
+cmp big.json ../big.json && ls -A
+cb add -i big.json n=1; echo "status $?"
+cmp big.json ../big.json && ls -A
+rm big.json; echo '{"n": 1}' > small.json
+cb add -i small.json n=1 && cat small.json
+"""
+
+
+@pytest.mark.faults
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    """On a file system without room for a second copy: one line, status 4, the old file alone; with room it goes on."""
+    (tmp_path / "big.json").write_text(json.dumps({"n": 1, "pad": "x" * 200_000}))
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    command = ["unshare", "--mount", "sh", "-c", FULL_DISK, "sh", str(disk)]
+    try:
+        done = subprocess.run(
+            command, env={**alone, "PYTHON": sys.executable}, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        pytest.skip("a small disk is mounted by unshare, which is not there")
+    if done.returncode in (1, 32, 77) and "status" not in done.stdout:
+        pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
+    assert done.stdout == 'status 4\nbig.json\nstatus 4\nbig.json\n{"n": 2}\n'
+    assert done.stderr.splitlines() == ["cb-dict: [Errno 28] No space left on device"] * 2
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    """A directory, and a name that is not there, are one line with the name."""
+    for name, words in ((tmp_path, "Is a directory"), (tmp_path / "no", "No such file or directory")):
+        for command in (("get", str(name), "a"), ("validate", str(name)), ("diff", str(name), "-")):
+            done = run(*command, text="{}")
+            assert (done.returncode, done.stderr) == (4, f"cb-dict: {name}: {words}\n")
+
+
+def test_two_large_files(tmp_path: Path) -> None:
+    """Two files that are mapped are compared in one child."""
+    for name, number in (("a.json", 1), ("b.json", 2)):
+        (tmp_path / name).write_text('{"pad": "' + "x" * (17 << 20) + f'", "n": {number}}}')
+    done = run("diff", str(tmp_path / "a.json"), str(tmp_path / "b.json"))
+    assert (done.stdout, done.returncode) == ("~ n: 2\n", 1)
+
+
+def test_places_in_what_is_inside() -> None:
+    """Bytes that are no UTF-8 are found in the document, not in the piece that was asked for."""
+    text = b'{"a": {"b":\n "\xff"}, "c": 1}'
+    document = Document(text)
+    assert document.get("c") == 1
+    with pytest.raises(ParseError, match=r"^-:2:3: a byte that is no UTF-8"):
+        document.get("a.b")
+    with pytest.raises(ParseError, match=r"^-:2:8: a byte that is no UTF-8"):
+        Document(b'{"a": 1}\n{"a": "\xff"}', format="jsonl").get("[1].a")
+    with pytest.raises(ParseError, match=r"^-:1:4: control characters are not allowed: .*x01"):
+        Document(b"a: \x01", format="yaml").get()
+
+
+BOMB = b"a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + b"".join(
+    b"%c: &%c [%s]\n" % (name, name, b", ".join([b"*%c" % (name - 1)] * 10)) for name in b"bcdefghij"
+)
+BAD: list[tuple[str, bytes, list[str], int, str]] = [
+    ("a.txt", b"a = 1\nb = \xff\n", ["unflat"], 3, "a.txt:2:5: a byte that is no UTF-8"),
+    ("a.txt", b"a = 1\na..b = 2\n", ["unflat"], 3, "a.txt:2:3: path 'a..b', column 3"),
+    ("a.json", b'{"a":\n "\xe9"}', ["get", "a[*]"], 3, "a.json:2:3: a byte that is no UTF-8"),
+    ("a.json", b'{"a":\n "\xe9"}', ["merge", "ok.json"], 3, "a.json:2:3: a byte that is no UTF-8"),
+    ("a.json", b'{"a":\n "\xe9"}', ["diff", "ok.json"], 3, "a.json:2:3: a byte that is no UTF-8"),
+    ("a.json", b'{"a": }', ["diff", "ok.json"], 3, "a.json:1:7: "),
+    ("a.json", b'{"a": }', ["diff", "ok.yaml"], 3, "a.json:1:7: "),
+    ("a.json", b'{"a": }', ["merge", "ok.json"], 3, "a.json:1:7: "),
+    ("a.json", b"", ["set", "a", "1"], 3, "a.json:1:1: the document ends too early"),
+    ("a.json", bytes(range(256)), ["get", "a"], 3, "a.json:1:1: "),
+    ("a.json", b'{"a": ' * 100_000, ["flat"], 1, "a.json: the document is nested too deep"),
+    (
+        "a.json",
+        b'{"a": ' + b"[" * 700 + b"]" * 700 + b"}",
+        ["convert", "-t", "toml"],
+        1,
+        "a.json: the document is nested too deep",
+    ),
+    ("a.jsonl", b"5\n", ["merge", "ok.json"], 4, "a.jsonl: JSON Lines is a list of records"),
+    ("a.yaml", b"a: 1\nb: 1" + b"0" * 5000, ["get", "b"], 3, "a.yaml:2:4: a number that is too long"),
+    ("a.yaml", b"b: 0x1" + b"f" * 5000, ["get", "b"], 3, "a.yaml:1:4: a number that is too long"),
+    ("a.yaml", b"b: !!float 1" + b"0" * 500, ["get", "b"], 3, "a.yaml:1:4: a number that is too long"),
+    ("a.yaml", b"a: &a [*a]\n", ["has", "a"], 3, "a.yaml:1:4: an anchor whose value contains itself"),
+    ("a.yaml", b"a: &x 1\nb: *x\nc: " + b"[" * 995 + b"]" * 995, ["has", "a"], 1, "a.yaml: the document is nested"),
+    ("a.yaml", b"a: " + b"[" * 995 + b"]" * 995, ["keys"], 1, "a.yaml: the document is nested too deep"),
+    ("a.yaml", BOMB, ["get", "a"], 1, "aliases make more than 10,000,000 values"),
+    ("a.yaml", b"<<: 5\na: 1\n", ["get"], 3, "a.yaml:1:5: << merges in a mapping"),
+    ("a.toml", b"a = 1\nb = 1" + b"0" * 5000, ["get", "a"], 3, "a.toml:2:5: a number that is too long"),
+    ("a.toml", b"a = " + b"[" * 3000, ["get", "a"], 1, "a.toml: the document is nested too deep"),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "command", "status", "words"), BAD, ids=[one[4] for one in BAD])
+def test_bad_input_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, command: list[str], status: int, words: str
+) -> None:
+    """Whatever is in a file: one line that names it, and the place where there is one; the right file of two."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(data)
+    (tmp_path / "ok.json").write_text('{"a": 1}')
+    (tmp_path / "ok.yaml").write_text("a: 1\n")
+    ways = [[command[0], name, *command[1:]]]
+    if command[0] in ("merge", "diff") and name != "a.jsonl":
+        ways.append([command[0], command[1], name])
+    for arguments in ways:
+        done = run(*arguments)
+        assert (done.returncode, done.stderr.count("\n")) == (status, 1), done.stderr
+        assert done.stderr.startswith("cb-dict: ")
+        assert words in done.stderr
+
+
+def test_json_lines_as_a_whole(tmp_path: Path) -> None:
+    """Records can be replaced all at once."""
+    document = Document(b'{"a": 1}\n', format="jsonl")
+    document.merge([{"b": 2}, 3])
+    document.set("", [1, {"c": 4}])
+    assert bytes(document) == b'1\n{"c":4}\n'

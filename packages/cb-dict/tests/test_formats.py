@@ -279,3 +279,125 @@ def test_what_a_format_cannot_hold() -> None:
         dumps({"a": [float("nan"), float("-inf"), "é", "\x85"]}, "yaml").decode()
         == 'a:\n  - .nan\n  - -.inf\n  - "é"\n  - "\\u0085"\n'
     )
+
+
+FOUR: list[tuple[Any, bytes]] = [
+    ("json", b'{"a": [{"b": 1}, {}], "s": 5, "n": {"l": [{"x": []}]}}'),
+    ("jsonc", b'{"a": [{"b": 1}, {}], "s": 5, /* */ "n": {"l": [{"x": []}]}}'),
+    ("yaml", b"a: [{b: 1}, {}]\ns: 5\nn: {l: [{x: []}]}\n"),
+    ("toml", b"a = [{b = 1}, {}]\ns = 5\nn = {l = [{x = []}]}\n"),
+]
+
+
+@pytest.mark.parametrize(("form", "text"), FOUR)
+def test_every_element_is_the_same_in_every_format(form: Any, text: bytes) -> None:
+    """``[*]`` passes over what lacks the rest, a default stands for it; if nothing matches, that is an error."""
+    document = Document(text, format=form)
+    value = document.get()
+
+    def raw(where: str, *default: Any) -> list[bytes]:
+        return [bytes(one) for one in document.raw(where, *default)]
+
+    for get in (document.get, lambda *arguments: cd.get(value, *arguments)):
+        assert get("a[*].b") == [1]
+        assert get("a[*].b", 0) == [1, 0]
+        assert get("n.l[*].x[*]") == []
+        assert get("a[*][*]") == [1]
+        assert get("x[*].b", 0) == 0
+        with pytest.raises(PathError, match=r"^a\[0\]\.c: no key 'c' in a\[0\]"):
+            get("a[*].c")
+        with pytest.raises(PathError, match=r"^x: no key 'x' in the document"):
+            get("x[*].b")
+        with pytest.raises(cd.TypeMismatch, match="s is number"):
+            get("s[*]")
+    assert (raw("a[*].b"), raw("a[*].b", 0), raw("a[*].c", 0)) == ([b"1"], [b"1", b"0"], [b"0", b"0"])
+    assert (raw("x[*].b", 0), raw("n.l[*].x[*]"), raw("x", 0)) == ([b"0"], [], [b"0"])
+    assert raw("a[*][*]", 0) == raw("a[*][*]") == [b"1"]
+    assert raw("n[*][*][*][*]", 0) == []
+    assert raw("n[*].l.x[*]", 0) == raw("a[0][*][*]", 0) == [b"0"]
+    for where in ("a[*].c", "x[*].b", "s[*]"):
+        with pytest.raises(cd.CbDictError):
+            raw(where)
+        assert not document.has(where)
+        assert not cd.has(value, where)
+    assert document.shape("a[*]") == "array"
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "value", "made"),
+    [
+        (b"a:\n- 1\n- 2\nb: 3\n", "a", {"x": 1}, b"a:\n  x: 1\nb: 3\n"),
+        (b"o:\n  a:\n  - 1\n", "o.a", {"x": 1}, b"o:\n  a:\n    x: 1\n"),
+        (b"- # a - b\n  x: 1\n- y\n", "-", 2, b"- # a - b\n  x: 1\n- y\n- 2\n"),
+        (b"a: >\n  one\n  two\nb: 1\n", "a", "three\n", b'a: "three\\n"\nb: 1\n'),
+        (b"# nothing yet\n", "a.b", 5, b"# nothing yet\na:\n  b: 5\n"),
+        (b"# nothing yet", "a", [], b"# nothing yet\na: []\n"),
+        (b"", "a", 5, b"a: 5\n"),
+        (b"---\n", "a", 5, b"--- {a: 5}\n"),
+        (b"a: 1\n---\n---\nb: 1\n", "[1]", 5, b"a: 1\n--- 5\n---\nb: 1\n"),
+        (b"null # yet\n", "a", 5, b"{a: 5} # yet\n"),
+        (b"a: |-\n  one\n", "a", " lead", b'a: " lead"\n'),
+    ],
+)
+def test_yaml_layouts(text: bytes, where: str, value: Any, made: bytes) -> None:
+    """Lists at the level of their key, dashes in comments, folded text, a file with a comment alone."""
+    document = Document(text, format="yaml")
+    document.set(where, value)
+    assert bytes(document) == made
+    assert document.get(where.replace("-", "[-1]")) == value
+
+
+def test_an_element_goes_in_before_a_commented_one() -> None:
+    """The dash of an element is the one that is no part of a comment."""
+    document = Document(b"- # a - b\n  x\n- y\n", format="yaml")
+    document.patch([{"op": "add", "path": "/0", "value": 1}])
+    assert bytes(document) == b"- 1\n- # a - b\n  x\n- y\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "words"),
+    [
+        (b"a: 1\rb: 2\r", "c", "goes on after the value"),
+        (b"a: 1\rb: 2\r", "/b", "layout"),
+        (b"b: &b {x: {y: 1}}\nc:\n  <<: *b\n", "c.x.y", "merged in by <<"),
+        (b"a: &x [1]\nl:\n  - *x\n  - 2\n", "/l/0", "alias of line 1"),
+        (b"a: &x\n  b: 1\nc: *x\n", "", "layout"),
+    ],
+)
+def test_yaml_that_is_refused_unharmed(text: bytes, where: str, words: str) -> None:
+    """Carriage returns as line ends, values that are merged in, aliases: the reason is said, nothing has changed."""
+    document = Document(text, format="yaml")
+    added = {"op": "add", "path": "/l/0", "value": 1}
+    act = {"/b": lambda: document.delete("b"), "/l/0": lambda: document.patch([added])}
+    with pytest.raises(EditRefused, match=words):
+        act.get(where, lambda: document.set(where, " lead"))()
+    assert bytes(document) == text
+
+
+def test_a_number_is_no_key_of_a_yaml_mapping() -> None:
+    """An index into a mapping that has no such number makes nothing."""
+    with pytest.raises(cd.TypeMismatch, match="m is object and cannot hold 0"):
+        Document(b"m: {a: 1}\n", format="yaml").set("m[0]", 1)
+
+
+def test_the_collector_is_left_as_it_was() -> None:
+    """Reading YAML holds the garbage collector up, and does not start one that was off."""
+    import gc
+
+    assert gc.isenabled()
+    Document(b"a: 1", format="yaml").get()
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        Document(b"a: 1", format="yaml").get()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_json_with_long_lines() -> None:
+    """The indentation of a line is found however far away its start is."""
+    text = b'{\n  "a": "' + b"x" * 5000 + b'", "b": {}\n}'
+    document = Document(text)
+    document.set("b.c", 1)
+    assert bytes(document) == text.replace(b"{}", b'{\n    "c": 1\n  }')

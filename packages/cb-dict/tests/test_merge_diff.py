@@ -211,3 +211,22 @@ def test_functions_can_be_sent_to_other_processes() -> None:
         assert repr(pickle.loads(pickle.dumps(function))) == repr(function)
     error = pickle.loads(pickle.dumps(cd.PathError("text", path="a", nearest="b")))
     assert (str(error), error.path, error.nearest) == ("text", "a", "b")
+
+
+def test_numbers_of_any_size_are_compared() -> None:
+    """Integers beyond 64 bits, and values that no format knows, are equal or not as Python has it, types included."""
+    left = [{"n": 2**70, "one": 1}, {"s": {1}, "o": ...}]
+    assert cd.diff(left, [dict(one) for one in left]) == []
+    assert cd.diff(left, [{**left[0], "one": True}, left[1]]) == [{"op": "replace", "path": "/0/one", "value": True}]
+
+
+def test_long_lists_are_compared_in_stretches() -> None:
+    """Wherever in a long list elements differ, in values and in pieces of JSON of another layout."""
+    left = [{"n": number, "l": [number]} for number in range(1000)]
+    right: Any = cd.deepcopy(left)
+    for at in (0, 31, 32, 500, 999):
+        right[at]["l"][0] = True
+    where = [f"/{at}/l/0" for at in (0, 31, 32, 500, 999)]
+    assert [one["path"] for one in cd.diff(left, right)] == where
+    pieces = [Raw(msgspec.json.format(json.dumps(one), indent=at).encode()) for at, one in enumerate((left, right))]
+    assert [one["path"] for one in operations(*pieces)] == where

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import mmap
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import click
 
 from cb_dict.document import Document, edit, naming
 from cb_dict.errors import ConflictError, EditRefused, LimitError, ParseError, PathError, TypeMismatch
-from cb_dict.files import contents
+from cb_dict.files import contents_of
 from cb_dict.formats import FORMATS, Format, format_of
 from cb_dict.raw import decoded
+from cb_dict.validating import check_utf8
 
-__all__ = ["FORM", "change", "emit", "opened", "say", "typed", "writing"]
+__all__ = ["FORM", "about", "change", "emit", "located", "opened", "say", "typed", "writing"]
 
 FORM = click.option("-f", "--from", "form", type=click.Choice(FORMATS), help="Format, if the name does not tell it.")
 
@@ -34,10 +32,8 @@ def say(text: str) -> None:
 @contextlib.contextmanager
 def opened(name: str, form: Format | None = None) -> Iterator[Document]:
     """The document in a file, or on stdin for ``-``. What goes wrong inside is said of that file."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(about(name))
-        stream = sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))
-        data = stream.read() if name == "-" else contents(stream.fileno())
+    with about(name):
+        data = sys.stdin.buffer.read() if name == "-" else contents_of(name)
         if isinstance(data, mmap.mmap):
             _guard(name)
         yield Document(data, format=form or format_of(name))
@@ -49,9 +45,24 @@ def about(name: str) -> Iterator[None]:
     try:
         with naming(name):
             yield
+    except RecursionError as error:
+        raise LimitError(f"{name}: the document is nested too deep to follow") from error
     except (PathError, TypeMismatch, LimitError, ConflictError, EditRefused) as error:
         if not str(error).startswith(f"{name}: "):
             error.args = (f"{name}: {error}", *error.args[1:])
+        raise
+
+
+@contextlib.contextmanager
+def located(**documents: Document) -> Iterator[None]:
+    """Say in which of several documents, by their names, the bytes are that are no UTF-8."""
+    try:
+        yield
+    except ParseError as error:
+        if not error.line:
+            for name, document in documents.items():  # pragma: no branch  # one of them has these bytes
+                with naming(name):
+                    check_utf8(document.view())
         raise
 
 
@@ -124,6 +135,8 @@ def change(
 ) -> None:
     """Do *act* to the document of a file: in place, to stdout, or as a diff."""
     if dry_run:
+        import difflib
+
         with opened(name, form) as document:
             old = bytes(document)
             act(document)
@@ -136,6 +149,8 @@ def change(
         with about(name), edit(name, format=form) as document:
             act(document)
             if backup and document.changed:
+                import shutil
+
                 shutil.copy2(name, name + backup)
     else:
         with opened(name, form) as document:

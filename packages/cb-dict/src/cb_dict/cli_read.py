@@ -10,14 +10,14 @@ import click
 
 from cb_dict.cli_io import FORM, emit, opened, say, typed
 from cb_dict.document import Document
-from cb_dict.errors import ParseError, PathError
+from cb_dict.errors import ParseError, PathError, PathSyntaxError
 from cb_dict.flat import flatten, unflatten
 from cb_dict.formats import FORMATS, Format, dumps
 from cb_dict.lines_text import records
 from cb_dict.path import Path, path
 from cb_dict.raw import decoded, encoded
+from cb_dict.reading import MISSING, length
 from cb_dict.reading import items as items_of
-from cb_dict.reading import length
 from cb_dict.validating import check_keys, check_utf8
 
 __all__ = ["COMMANDS"]
@@ -64,16 +64,11 @@ def get(
 
 
 def _print(document: Document, place: Path, raw: bool, default: str | None) -> None:
-    try:
-        found: list[Any] = document.raw(place)
-    except PathError:
-        if default is None:
-            raise
-        found = [encoded(typed(default, ""))]
-    for one in found:
+    for one in document.raw(place, MISSING if default is None else typed(default, "")):
         text: Any = one
         if raw and bytes(one[:1]) == b'"':
-            text = decoded(one).encode()
+            with document.located():
+                text = decoded(one).encode()
         elif document.format in ("yaml", "toml"):
             text = dumps(decoded(one), "json").rstrip(b"\n")
         emit([text, b"\n"])
@@ -176,6 +171,7 @@ def unflat(file: str, target: Format) -> None:
     """
     leaves: dict[str, Any] = {}
     with opened(file, "json") as document:
+        check_utf8(document.view())
         for number, line in enumerate(bytes(document).decode().split("\n"), 1):
             if not line:
                 continue
@@ -184,7 +180,10 @@ def unflat(file: str, target: Format) -> None:
                 raise ParseError("no ' = ' in the line (PATH = JSON)", line=number, column=1)
             head, tail = found.groups()
             try:
+                path(head)
                 leaves[head] = decoded(tail.encode())
+            except PathSyntaxError as error:
+                raise ParseError(str(error), line=number, column=error.column) from error
             except ParseError as error:
                 column = len(head) + 3 + error.column
                 raise ParseError(str(error.args[0]), line=number, column=column) from error

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from cb_dict.cli_io import FORM, change, emit, opened, typed, writing
+from cb_dict.cli_io import FORM, about, change, emit, located, opened, typed, writing
 from cb_dict.diffing import operations
 from cb_dict.document import Document
 from cb_dict.errors import EditRefused
@@ -125,7 +125,9 @@ def merge(file: str, others: tuple[str, ...], lists: Any, conflict: Any, **optio
     def act(document: Document) -> None:
         for other in others:
             with opened(other) as more:
-                document.merge(_lazy(more), lists=lists, conflict=conflict)
+                value = _lazy(more)
+            with located(**{file: document, other: more}):
+                document.merge(value, lists=lists, conflict=conflict)
 
     change(file, act, **options)
 
@@ -174,12 +176,18 @@ def diff(left: str, right: str, form: str, quiet: bool) -> None:
     Example:
       cb-dict diff old.yaml new.json
     """
-    with opened(left) as one, opened(right) as two:
-        old, new = _lazy(one), _lazy(two)
-        if isinstance(old, Raw) != isinstance(new, Raw):
-            old, new = one.get(), two.get()
-        differs = False
-        found = []
+    with opened(left) as one:
+        old = _lazy(one)
+    with opened(right) as two:
+        new = _lazy(two)
+    if isinstance(old, Raw) != isinstance(new, Raw):
+        with about(left):
+            old = one.get()
+        with about(right):
+            new = two.get()
+    differs = False
+    found = []
+    with located(**{left: one, right: two}):
         for operation in operations(old, new):
             differs = True
             if quiet:

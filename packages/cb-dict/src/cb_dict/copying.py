@@ -13,7 +13,7 @@ _ATOMS: Final = frozenset({str, int, float, bool, type(None), bytes, complex})
 
 
 def deepcopy(document: Any) -> Any:
-    """A copy that shares no dict or list with *document*, at about five times the speed of ``copy.deepcopy``.
+    """A copy that shares no dict or list with *document*, at about four times the speed of ``copy.deepcopy``.
 
     A document is taken for a tree: what is in it twice is copied twice, and one that contains itself raises
     ``LimitError``. Anything but dicts, lists, tuples and scalars is copied by ``copy.deepcopy``.
@@ -31,10 +31,11 @@ def deepcopy(document: Any) -> Any:
 
 
 def _dict(old: dict[Any, Any]) -> dict[Any, Any]:
-    return {
-        key: value if (kind := type(value)) in _ATOMS else _COPIES.get(kind, _other)(value)
-        for key, value in old.items()
-    }
+    made = old.copy()  # the table of keys at once; then what must not be shared
+    for key, value in old.items():
+        if (kind := type(value)) not in _ATOMS:
+            made[key] = _COPIES.get(kind, _other)(value)
+    return made
 
 
 def _list(old: list[Any]) -> list[Any]:

@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
+import msgspec
+
 from cb_dict.errors import LimitError, TypeMismatch
-from cb_dict.raw import Raw, decoded, encoded, first, opened, same_scalar
+from cb_dict.raw import Raw, decoded, first, opened, same_scalar
 from cb_dict.same import same
 
 __all__ = ["Op", "diff", "operations"]
 
 Op: TypeAlias = dict[str, Any]
 _ALIGNED: Final = 250_000  # so many pairs of list elements are compared to align what has moved
+_STRETCH: Final = 32  # so many elements of two lists are compared at once
+_packed: Final = msgspec.msgpack.Encoder().encode
 _ATOMS: Final = frozenset({str, int, float, bool, type(None)})
 
 
@@ -76,21 +80,19 @@ def _dicts(old: dict[Any, Any], new: dict[Any, Any], where: str) -> Iterator[Op]
 
 
 def _lists(old: Any, new: Any, where: str) -> Iterator[Op]:
-    start, old_end, new_end = 0, len(old), len(new)
-    while start < old_end and start < new_end and _alike(old[start], new[start]):
-        start += 1
-    while old_end > start and new_end > start and _alike(old[old_end - 1], new[new_end - 1]):
-        old_end, new_end = old_end - 1, new_end - 1
-    shift = 0
-    for old_from, old_to, new_from, new_to in _aligned(old[start:old_end], new[start:new_end]):
-        at = start + old_from + shift
+    start = _alike(old, new)
+    end = _alike(old[start:][::-1], new[start:][::-1])
+    old, new = old[start : len(old) - end], new[start : len(new) - end]
+    shift = start
+    for old_from, old_to, new_from, new_to in _aligned(old, new):
+        at = old_from + shift
         pairs = min(old_to - old_from, new_to - new_from)
-        for step in range(pairs):
-            yield from _between(old[start + old_from + step], new[start + new_from + step], f"{where}/{at + step}")
+        for step in _unequal(old[old_from : old_from + pairs], new[new_from : new_from + pairs]):
+            yield from _between(old[old_from + step], new[new_from + step], f"{where}/{at + step}")
         for step in reversed(range(pairs, old_to - old_from)):
             yield {"op": "remove", "path": f"{where}/{at + step}"}
         for step in range(pairs, new_to - new_from):
-            yield {"op": "add", "path": f"{where}/{at + step}", "value": new[start + new_from + step]}
+            yield {"op": "add", "path": f"{where}/{at + step}", "value": new[new_from + step]}
         shift += (new_to - new_from) - (old_to - old_from)
 
 
@@ -108,9 +110,22 @@ def _key(value: Any) -> str:
     return repr(decoded(value) if isinstance(value, Raw) else value)
 
 
-def _alike(left: Any, right: Any) -> bool:
-    """Whether no operation is needed between two elements."""
-    return _equal(left, right) or (isinstance(left, Raw) and not any(True for _ in _between(left, right, "")))
+def _alike(old: Any, new: Any) -> int:
+    """How many elements from the start need no operation."""
+    for at in _unequal(old, new):
+        if not isinstance(old[at], Raw) or any(True for _ in _between(old[at], new[at], "")):
+            return at
+    return min(len(old), len(new))
+
+
+def _unequal(old: Any, new: Any) -> Iterator[int]:
+    """Where elements are not the same for sure, as far as both lists go. Equal stretches are compared at once."""
+    for start in range(0, min(len(old), len(new)), _STRETCH):
+        one, two = old[start : start + _STRETCH], new[start : start + _STRETCH]
+        if not _equal(one, two):
+            for at, (left, right) in enumerate(zip(one, two, strict=False), start):
+                if not _equal(left, right):
+                    yield at
 
 
 def _equal(left: Any, right: Any) -> bool:
@@ -121,9 +136,11 @@ def _equal(left: Any, right: Any) -> bool:
         return False
     if type(left) in _ATOMS or isinstance(left, Raw) or left != right:
         return bool(left == right)
+    if type(left) is list and left and isinstance(left[0], Raw):
+        return True
     try:
-        return encoded(left) == encoded(right) or same(left, right)  # 1 == True, but not their JSON
-    except (TypeError, ValueError):
+        return _packed(left) == _packed(right) or same(left, right)  # 1 == True, but not their MessagePack
+    except (TypeError, ValueError, OverflowError):
         return same(left, right)
 
 

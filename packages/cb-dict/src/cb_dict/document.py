@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from cb_dict.diffing import diff
-from cb_dict.errors import EditRefused, LimitError, ParseError, PathError
-from cb_dict.files import contents, locked, replaced
+from cb_dict.errors import EditRefused, ParseError, PathError
+from cb_dict.files import contents, contents_of, locked, replaced
 from cb_dict.formats import Format, dumps, engine_for, format_of
 from cb_dict.json_merge import merged, plain
 from cb_dict.json_text import JsonText
@@ -18,11 +17,12 @@ from cb_dict.lines_text import LinesText
 from cb_dict.merging import Conflict, Lists, merge
 from cb_dict.patching import patch, pointer
 from cb_dict.path import EVERY, Path, PathLike, index_of, path
-from cb_dict.raw import Bytes, first
-from cb_dict.reading import MISSING, child, get, has, is_list, kind, missing
+from cb_dict.raw import Bytes, Raw, encoded, first
+from cb_dict.reading import MISSING, child, has, is_list, kind, missing, walk
 from cb_dict.same import same
 from cb_dict.skim import find_every
 from cb_dict.splice import Splice, pieces
+from cb_dict.validating import check_utf8
 from cb_dict.writing import Number, named, nested, sums
 
 __all__ = ["Document", "dump", "edit", "load", "skim"]
@@ -78,27 +78,49 @@ class Document:
         """The Python value at a path; see ``cb_dict.get``."""
         steps = path(where)
         try:
-            if EVERY in steps:
-                at = steps.index(EVERY)
-                return get(self._engine.value(Path(steps[:at])), Path(steps[at:]), default)
-            return self._engine.value(steps)
+            with self.located():
+                if EVERY in steps:
+                    at = steps.index(EVERY)
+                    return walk(self._engine.value(Path(steps[:at])), Path(steps[at:]), default, Path(steps[:at]))
+                return self._engine.value(steps)
         except PathError:
             if default is MISSING:
                 raise
             return default
-        except RecursionError as error:
-            raise LimitError("the document is nested too deep to follow") from error
 
-    def raw(self, where: PathLike = "") -> list[bytes | memoryview]:
-        """The JSON text at a path as it stands, digit for digit; with ``[*]``, of all that matches."""
-        steps = path(where)
+    @contextlib.contextmanager
+    def located(self) -> Iterator[None]:
+        """Say where in the whole text the bytes are that are no UTF-8, if a piece of it could not be decoded."""
+        try:
+            yield
+        except ParseError as error:
+            if not error.line:
+                check_utf8(self.view())
+            raise
+
+    def raw(self, where: PathLike = "", default: Any = MISSING) -> list[bytes | memoryview]:
+        """The JSON text at a path as it stands, digit for digit; with ``[*]``, of all that matches, as in ``get``."""
+        with self.located():
+            return self._raw(path(where), default)
+
+    def _raw(self, steps: Path, default: Any) -> list[bytes | memoryview]:
         engine = self._engine
-        if isinstance(engine, LinesText) and steps and EVERY not in steps:
-            return [memoryview(engine.find(steps))]
-        if not isinstance(engine, JsonText):
-            found = self.get(steps)
-            return [dumps(one, "json", indent=-1) for one in (found if EVERY in steps else [found])]
-        return [memoryview(one) for one in (find_every(engine.json, steps) if EVERY in steps else [engine.find(steps)])]
+        if EVERY in steps:
+            if isinstance(engine, JsonText):
+                above, rest = Path(steps[: steps.index(EVERY)]), Path(steps[steps.index(EVERY) :])
+                instead = () if default is MISSING else (Raw(encoded(default)),)
+                if self.has(above) and (found := find_every(engine.find(above), rest, instead)):
+                    return [memoryview(one) for one in found]
+            every = self.get(steps, default)
+            return [encoded(one) for one in (every if isinstance(every, list) else [every])]
+        try:
+            if isinstance(engine, JsonText) or (isinstance(engine, LinesText) and steps):
+                return [memoryview(engine.find(steps))]
+            return [encoded(self.get(steps))]
+        except PathError:
+            if default is MISSING:
+                raise
+            return [encoded(default)]
 
     def has(self, where: PathLike) -> bool:
         """Whether something is at a path; see ``cb_dict.has``."""
@@ -114,11 +136,12 @@ class Document:
 
     def shape(self, where: PathLike = "") -> str:
         """object, array, string, number, boolean or null: what is at a path."""
-        if isinstance(engine := self._engine, JsonText):
-            return _SHAPES.get(first(engine.find(path(where))), "number")
-        if isinstance(engine, LinesText) and not path(where):
+        steps = path(where)
+        if isinstance(engine := self._engine, JsonText) and EVERY not in steps:
+            return _SHAPES.get(first(engine.find(steps)), "number")
+        if isinstance(engine, LinesText) and not steps:
             return "array"
-        return kind(self.get(where))
+        return kind(self.get(steps))
 
     def set(self, where: PathLike, value: Any, *, create: bool = True) -> None:
         """Put a value at a path; see ``cb_dict.set_``."""
@@ -130,7 +153,11 @@ class Document:
         while depth and not self.has(Path(steps[:depth])):
             depth -= 1
         above, rest = Path(steps[:depth]), Path(steps[depth:])
-        in_list = self.shape(above) == "array"
+        there = self.shape(above)
+        if not above and there == "null" and isinstance(rest[0], str):  # nothing in the file yet
+            self._apply([("replace", above, {rest[0]: nested(value, rest, above)})])
+            return
+        in_list = there == "array"
         if (in_list and rest[0] != "-") or (len(rest) > 1 and not create):
             raise missing(self.get(above), rest, before=above)
         self._apply([("add", above / rest[0], nested(value, rest, above))])
@@ -138,6 +165,8 @@ class Document:
     def delete(self, where: PathLike, *, missing_ok: bool = False) -> None:
         """Take out what is at a path; see ``cb_dict.delete``. Of a key that is there twice, both go."""
         steps = named(where)
+        if not steps:
+            raise PathError("the whole document cannot be removed")
         if missing_ok and not self.has(steps):
             return
         self._apply([("remove", steps, None)])
@@ -173,23 +202,23 @@ class Document:
     def patch(self, operations: Iterable[Mapping[str, Any]]) -> None:
         """Apply a JSON Patch, all of it or nothing; see ``cb_dict.patch``."""
         every = list(operations)
-        expected = patch(self.get(), every)
+        old = self.get()
+        expected = patch(old, every)
         changes: list[tuple[str, Path, Any]] = []
         for one in every:
             where = pointer(one)
             if one["op"] in ("move", "copy"):  # what comes of them is told by the outcome
-                outcome = diff(self.get(), expected)
-                self._apply([(made["op"], pointer(made), made.get("value")) for made in outcome])
-                return
+                changes = [(made["op"], pointer(made), made.get("value")) for made in diff(old, expected)]
+                break
             if one["op"] != "test":
                 changes.append((one["op"], where, one.get("value")))
-        self._apply(changes)
+        self._apply(changes, expected)
 
-    def _apply(self, changes: list[tuple[str, Path, Any]]) -> None:
+    def _apply(self, changes: list[tuple[str, Path, Any]], expected: Any = MISSING) -> None:
         """Make changes in order, or none; where a format is not ours, look whether what came out is what was meant."""
         before = (self._pieces, self._made, self.changed)
-        expected = None
-        if not isinstance(self._engine, (JsonText, LinesText)):
+        check = not isinstance(self._engine, (JsonText, LinesText))
+        if check and expected is MISSING:
             expected = self.get()
             for how, where, value in changes:
                 expected = patch(expected, [_operation(expected, how, where, value)])
@@ -202,7 +231,7 @@ class Document:
                     self._splice(engine.replace(where, value))
                 else:
                     self._splice(engine.insert(where, value))
-            if expected is not None and not same(self.get(), expected):
+            if check and not same(self.get(), expected):
                 raise EditRefused(f"{changes[0][1]}: this cannot be changed without changing more (do it by hand)")  # noqa: TRY301
         except BaseException as error:
             self._pieces, self._made, self.changed = before
@@ -247,8 +276,8 @@ def skim(
     Memory stays small at any size of the file. The file must not be cut short meanwhile by another program.
     """
     name = os.fspath(file)
-    with pathlib.Path(name).open("rb") as stream, naming(name):
-        return Document(contents(stream.fileno()), format=format or format_of(name)).get(where, default)
+    with naming(name):
+        return Document(contents_of(name), format=format or format_of(name)).get(where, default)
 
 
 @contextlib.contextmanager
@@ -284,5 +313,5 @@ def naming(name: str) -> Iterator[None]:
     try:
         yield
     except ParseError as error:
-        error.file = name
+        error.file = error.file or name
         raise

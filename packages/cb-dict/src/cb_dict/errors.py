@@ -63,14 +63,15 @@ class EditRefused(CbDictError):
 class ParseError(CbDictError, ValueError):
     """A document that is not well-formed. ``line`` and ``column`` count from 1; 0 where they are not known."""
 
-    def __init__(self, reason: str, *, file: str = "-", line: int = 0, column: int = 0) -> None:
+    def __init__(self, reason: str, *, file: str = "", line: int = 0, column: int = 0) -> None:
         super().__init__(reason)
         self.file = file
         self.line = line
         self.column = column
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        name = self.file or "-"
+        place = f"{name}:{self.line}:{self.column}" if self.line else name
         return f"{place}: {self.args[0]}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -35,10 +34,11 @@ def format_of(name: str) -> Format:
     >>> format_of("app.yml"), format_of("tsconfig.json"), format_of("-")
     ('yaml', 'jsonc', 'json')
     """
-    file = Path(name)
-    if file.name.startswith(_COMMENTED) and file.suffix == ".json":
+    base = name.rpartition("/")[2]
+    suffix = "." + base.rpartition(".")[2].lower()
+    if base.startswith(_COMMENTED) and suffix == ".json":
         return "jsonc"
-    return _SUFFIXES.get(file.suffix.lower(), "json")
+    return _SUFFIXES.get(suffix, "json")
 
 
 def engine_for(form: Format, text: Bytes) -> Any:

@@ -70,10 +70,7 @@ class JsonText:
         if isinstance(level, dict) and isinstance(step, str):
             members, at, label = list(level.values()), len(level), encoded(step)
         elif isinstance(level, list):
-            index = len(level) if step == "-" else index_of(step)
-            if index is None or not 0 <= index <= len(level):
-                raise missing(level, Path((step,)), before=Path(where[:-1]))
-            members, at, label = level, index, b""
+            members, at, label = level, len(level) if step == "-" else index_of(step) or 0, b""
         else:
             raise TypeMismatch(f"{Path(where[:-1]) or 'the document'} is {kind(level)} and cannot hold {step!r}")
         if at < len(members):
@@ -90,8 +87,6 @@ class JsonText:
 
     def remove(self, where: Path) -> list[Splice]:
         """Take out a value with its key and its comma, and with its line where that line is its own."""
-        if not where:
-            raise PathError("the whole document cannot be removed")
         start, end = self._span(self.find(where))
         parent = self.find(Path(where[:-1]))
         left, right = self._span(parent)

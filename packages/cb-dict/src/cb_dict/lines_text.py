@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cb_dict.errors import ParseError, PathError
+from cb_dict.errors import EditRefused, ParseError
 from cb_dict.json_text import JsonText
 from cb_dict.path import Path, index_of
 from cb_dict.raw import Bytes, Raw, decoded, encoded
@@ -47,6 +47,10 @@ class LinesText:
         return self._line(where)[1].find(Path(where[1:]))
 
     def replace(self, where: Path, value: Any) -> list[Splice]:
+        if not where:
+            if not isinstance(value, list):
+                raise EditRefused("JSON Lines is a list of records: nothing else can take its place (see convert)")
+            return [Splice(0, len(self.text), b"".join(encoded(one) + b"\n" for one in value))]
         start, line = self._line(where)
         if len(where) == 1:
             new = bytes(value) if isinstance(value, Raw) else encoded(value)
@@ -59,18 +63,14 @@ class LinesText:
             return [_moved(one, start) for one in line.insert(Path(where[1:]), value)]
         new = bytes(value) if isinstance(value, Raw) else encoded(value)
         index = len(self._spans) if where[0] == "-" else index_of(where[0])
-        if index is not None and 0 <= index < len(self._spans):
+        if index is not None and index < len(self._spans):
             start = self._spans[index][1]
             return [Splice(start, start, new + b"\n")]
-        if index != len(self._spans):
-            raise missing(self._spans, where, before=Path())
         size = len(self.text)
         ended = not size or bytes(self.text[-1:]) == b"\n"
         return [Splice(size, size, new + b"\n" if ended else b"\n" + new)]
 
     def remove(self, where: Path) -> list[Splice]:
-        if not where:
-            raise PathError("the whole document cannot be removed")
         start, line = self._line(where)
         if len(where) > 1:
             return [_moved(one, start) for one in line.remove(Path(where[1:]))]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import json
 import re
 from collections.abc import Iterable
 from typing import Final, TypeAlias
@@ -124,10 +123,16 @@ def _written(step: Step) -> str:
         return f"[{step}]"
     if isinstance(step, Every):
         return "[*]"
-    return "." + (step if _PLAIN.fullmatch(step) else json.dumps(step, ensure_ascii=False))
+    if _PLAIN.fullmatch(step):
+        return "." + step
+    import json
+
+    return "." + json.dumps(step, ensure_ascii=False)
 
 
 def _key(quoted: str, text: str, at: int) -> str:
+    import json
+
     try:
         return str(json.loads(quoted))
     except ValueError as error:

@@ -68,7 +68,7 @@ def malformed(error: Exception, text: Bytes) -> ParseError:
     if isinstance(error, UnicodeDecodeError):
         return ParseError("text that is not UTF-8 (convert it first)")
     reason = words.removeprefix("JSON is malformed: ")
-    if "truncated" in reason and (half := _HALF.search(view)):
+    if ("truncated" in reason or "hex escape" in reason) and (half := _HALF.search(view)):
         at, reason = half.start(), "half of a surrogate pair, which is no character (write both halves, or remove it)"
     elif "truncated" in reason:
         reason = "the document ends too early (is the file whole?)"

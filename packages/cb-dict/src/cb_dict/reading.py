@@ -26,6 +26,8 @@ class Missing(enum.Enum):
 
 MISSING: Final = Missing.MISSING
 _KEPT: Final = 4096
+_TOP: Final = Path()
+_ABSENT: Final = object()  # a default that no document holds
 
 
 def is_list(value: object) -> TypeGuard[Sequence[Any]]:
@@ -42,27 +44,46 @@ def child(value: Any, step: Step) -> Any:
     return MISSING
 
 
-def walk(document: Any, steps: Path, default: Any) -> Any:
-    """What is at *steps*, whatever the types; with ``[*]``, the list of all that is there."""
+def walk(document: Any, steps: Path, default: Any, before: Path = _TOP) -> Any:
+    """What is at *steps*, whatever the types; with ``[*]``, the list of all that is there. *before* is for messages."""
+    if EVERY in steps:
+        return _every(document, steps, default, before)
     for at, step in enumerate(steps):
-        if step is EVERY:
-            found: list[Any] = []
-            for name, value in items_of(document, Path(steps[:at])):
-                place = Path((*steps[:at], name))
-                rest = Path(steps[at + 1 :])
-                try:
-                    one = walk(value, rest, default)
-                except PathError as error:
-                    raise missing(value, rest, before=place) from error
-                found.extend(one) if EVERY in rest else found.append(one)
-            return found
         below = child(document, step)
         if below is MISSING:
             if default is MISSING:
-                raise missing(document, Path(steps[at:]), before=Path(steps[:at]))
+                raise missing(document, Path(steps[at:]), before=Path((*before, *steps[:at])))
             return default
         document = below
     return document
+
+
+def _every(document: Any, steps: Path, default: Any, before: Path) -> Any:
+    at = steps.index(EVERY)
+    holder = walk(document, Path(steps[:at]), MISSING if default is MISSING else _ABSENT, before)
+    if holder is _ABSENT:
+        return default
+    before, rest = Path((*before, *steps[:at])), Path(steps[at + 1 :])
+    pairs = items_of(holder, before)
+    found = [one for _, value in pairs for one in _matches(value, rest, default)]
+    if pairs and not found:  # a typo, or lists that are all empty
+        walk(pairs[0][1], rest, MISSING, before / pairs[0][0])
+    return found
+
+
+def _matches(value: Any, steps: Path, default: Any) -> list[Any]:
+    for at, step in enumerate(steps):
+        if step is EVERY:
+            rest = Path(steps[at + 1 :])
+            members = value.values() if isinstance(value, Mapping) else value if is_list(value) else None
+            if members is not None:
+                return [one for member in members for one in _matches(member, rest, default)]
+            value = MISSING
+        else:
+            value = child(value, step)
+        if value is MISSING:
+            return [] if default is MISSING else [default]
+    return [value]
 
 
 def missing(document: Any, rest: Path, *, before: Path) -> PathError:
@@ -136,7 +157,8 @@ def _compile(steps: Path) -> Callable[..., Any]:
         else:
             checks.append(f"type({found}) is {'list' if isinstance(step, int) else 'dict'}")
             value = f"{name}[{step!r}]"
-    source = f"""def get(document, default=MISSING):
+    # type, dict and list are arguments because those are read more quickly than the names of built-ins
+    source = f"""def get(document, default=MISSING, type=type, dict=dict, list=list):
     try:
         if {" and ".join(checks)}:
             return {value}
@@ -179,9 +201,11 @@ def getter(where: PathLike) -> Getter:
 def get(document: Any, where: PathLike, default: Any = MISSING) -> Any:
     """What is at a path of nested dicts and lists; *default* where nothing is, else ``PathError``.
 
-    With ``[*]`` it is the list of everything that matches, and a *default* stands for each element that lacks the rest.
-    Nothing is created, not even in a ``defaultdict``. The cost is about twice that of writing the subscripts out; the
-    path is compiled when first used (4,096 are kept).
+    With ``[*]`` it is the list of everything that matches: an element that lacks the rest of the path is passed over,
+    or a *default* stands for it; if all of them lack it, it is a ``PathError``, since that is mostly a typo.
+
+    Nothing is created, not even in a ``defaultdict``. The cost is three to four times that of writing the subscripts
+    out; the path is compiled when first used (4,096 are kept).
 
     >>> d = {"a": {"b": [{"c": 1}, {"c": 2}]}}
     >>> get(d, "a.b[-1].c"), get(d, "a.b[*].c"), get(d, "a.x", None)
@@ -204,13 +228,13 @@ def has(document: Any, where: PathLike) -> bool:
     >>> has({"a": None}, "a"), has({"a": None}, "a.b"), has([], "[*]")
     (True, False, False)
     """
-    found = get(document, where, _ABSENT)
+    try:
+        found = get(document, where, _ABSENT)
+    except TypeMismatch:  # [*] of what has no members
+        return False
     if EVERY in path(where):
-        return any(one is not _ABSENT for one in found) if isinstance(found, list) else False
+        return isinstance(found, list) and any(one is not _ABSENT for one in found)
     return found is not _ABSENT
-
-
-_ABSENT: Final = object()
 
 
 def items_of(value: Any, where: Path) -> list[tuple[Any, Any]]:

@@ -84,16 +84,20 @@ def membership() -> Iterator[str]:
 def all_keys() -> Iterator[str]:
     """List the keys, and check how many there are."""
     document = {"name": "Sebastian", "age": 21}
-    found = keys(document)
+    found = checked(keys(document), document)
     yield str(found)
     found.append("break the program plz")
     try:
-        if len(found) != length(document):
-            raise TypeMismatch(  # noqa: TRY301  # as in the chapter
-                f"expected {length(document)} keys. got {len(found)}"
-            )
+        checked(found, document)
     except TypeMismatch as error:
         yield str(error)
+
+
+def checked(found: list[str], document: dict[str, Any]) -> list[str]:
+    """The keys that were found, if they are as many as there are."""
+    if len(found) != length(document):
+        raise TypeMismatch(f"expected {length(document)} keys. got {len(found)}")
+    return found
 
 
 def keys_values() -> Iterator[str]:

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import msgspec
 
-from cb_dict.errors import PathError
 from cb_dict.path import EVERY, Path, PathLike, index_of, path
 from cb_dict.raw import Bytes, Raw, decode_with, first, opened
 from cb_dict.reading import MISSING, Missing, missing
@@ -60,8 +59,6 @@ def find(text: Bytes, where: PathLike) -> Raw:
     steps = path(where)
     found: Any = text if steps else whole(text)
     for at, step in enumerate(steps):
-        if step is EVERY:
-            raise PathError(f"{steps}: [*] is many places, not one", path=str(steps))
         one = below(found, step)
         if isinstance(one, Missing):
             raise missing(opened(found), Path(steps[at:]), before=Path(steps[:at]))
@@ -69,28 +66,27 @@ def find(text: Bytes, where: PathLike) -> Raw:
     return found  # type: ignore[no-any-return]
 
 
-def find_every(text: Bytes, steps: Path) -> list[Raw]:
-    """All pieces that a path with ``[*]`` matches; elements that lack the rest are passed over."""
-    if EVERY not in steps:
-        try:
-            return [find(text, steps)]
-        except PathError:
-            return []
-    at = steps.index(EVERY)
-    found: list[Raw] = []
-    for one in find_every(text, Path(steps[:at])):
-        level = opened(one)
-        members = level.values() if isinstance(level, dict) else level if isinstance(level, list) else ()
-        for member in members:
-            found += find_every(member, Path(steps[at + 1 :]))
-    return found
+def find_every(text: Any, steps: Path, default: tuple[Raw, ...] = ()) -> list[Raw]:
+    """All pieces that a path with ``[*]`` matches; *default* stands for elements that lack the rest."""
+    for at, step in enumerate(steps):
+        if step is EVERY:
+            level, rest = opened(text), Path(steps[at + 1 :])
+            if not isinstance(level, (dict, list)):
+                return [*default]
+            members = level.values() if isinstance(level, dict) else level
+            return [one for member in members for one in find_every(member, rest, default)]
+        one = below(text, step)
+        if isinstance(one, Missing):
+            return [*default]
+        text = one
+    return [text]
 
 
 def offset(part: Bytes, text: Bytes) -> int:
     """Where in the bytes of *text* its view *part* starts."""
-    at = _address(part) - _address(text)
-    size = len(memoryview(part))
-    if at < 0 or memoryview(text)[at : at + size] != memoryview(part):  # pragma: no cover  # CPython has no other way
+    at, view = _address(part) - _address(text), memoryview(part)
+    there = memoryview(text)[at : at + len(view)] if at >= 0 else view[:0]
+    if len(there) != len(view) or there[:64] != view[:64]:  # pragma: no cover  # CPython has no other way
         raise RuntimeError("msgspec.Raw is no view of the document any more: this version of msgspec is not supported")
     return at
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Any
+from typing import Any, Final
 
-from cb_dict.errors import EditRefused, MissingExtra, ParseError, PathError, TypeMismatch
+from cb_dict.errors import EditRefused, LimitError, MissingExtra, ParseError, TypeMismatch
 from cb_dict.path import Path, index_of
 from cb_dict.raw import Bytes
-from cb_dict.reading import get, is_list, kind, missing
+from cb_dict.reading import get, is_list
 from cb_dict.splice import Splice
 
 __all__ = ["TomlText"]
+
+_LONG: Final = re.compile(r"[0-9_]{4301}")
+_BARE: Final = re.compile(r"(?<!\r)\n")
 
 
 class TomlText:
@@ -26,6 +29,13 @@ class TomlText:
             raise ParseError("text that is not UTF-8 (convert it first)", line=1, column=1) from error
         except tomllib.TOMLDecodeError as error:
             raise _located(error, self.text) from error
+        except ValueError as error:  # Python's limit of digits
+            place = _LONG.search(self.text)
+            before = self.text[: place.start() if place else 0].split("\n")
+            what = "a number that is too long for Python (put it in quotes)"
+            raise ParseError(what, line=len(before), column=len(before[-1]) + 1) from error
+        except RecursionError as error:
+            raise LimitError("the document is nested too deep to follow") from error
 
     def value(self, where: Path) -> Any:
         """The Python value at a path."""
@@ -43,14 +53,13 @@ class TomlText:
 
     def remove(self, where: Path) -> list[Splice]:
         """Take out a value with its key."""
-        if not where:
-            raise PathError("the whole document cannot be removed")
         return self._changed(where, None, "remove")
 
     def _changed(self, where: Path, value: Any, how: str) -> list[Splice]:
         try:
             import tomlkit
             from tomlkit.exceptions import TOMLKitError
+            from tomlkit.items import InlineTable
         except ImportError as error:
             raise MissingExtra("changing TOML needs tomlkit: pip install 'cb-dict[toml]'") from error
         if value is None and how != "remove":
@@ -61,25 +70,22 @@ class TomlText:
             parent = parent[index_of(step) if is_list(parent) else step]
         last: Any = where[-1]
         if is_list(parent):
-            last = len(parent) if last == "-" and how == "insert" else index_of(last)
-        elif not isinstance(parent, dict):
-            raise TypeMismatch(f"{Path(where[:-1])} is {kind(parent)} and cannot hold {last!r}")
+            last = len(parent) if last == "-" else index_of(last)
         try:
             if how == "remove":
                 del parent[last]
             elif how == "insert" and isinstance(parent, list):
-                if last is None or not 0 <= last <= len(parent):
-                    raise missing(parent, Path((where[-1],)), before=Path(where[:-1]))
                 parent.insert(last, value)
             else:
-                if how == "replace" and isinstance(value, dict) and not isinstance(parent[last], dict):
+                old = parent[last] if how == "replace" else {}
+                if isinstance(value, dict) and (not isinstance(old, dict) or isinstance(old, InlineTable)):
                     value = tomlkit.inline_table() | value  # a table would have to move
                 parent[last] = value
             new = tomlkit.dumps(document)
+            if "\r\n" in self.text and not _BARE.search(self.text):
+                new = _BARE.sub("\r\n", new)
         except (TypeError, ValueError, TOMLKitError, LookupError, AttributeError) as error:
-            if isinstance(error, PathError):
-                raise
-            raise EditRefused(f"{where}: TOML cannot hold this there ({error})") from error
+            raise EditRefused(f"{where}: this cannot be written there (null, or a value for a table?)") from error
         return _difference(self.text, new)
 
 

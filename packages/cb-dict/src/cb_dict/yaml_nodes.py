@@ -6,9 +6,12 @@ asked.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import importlib
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from cb_dict.errors import LimitError, MissingExtra, ParseError
@@ -19,7 +22,7 @@ try:
 except ImportError:  # only who composes needs it
     yaml = None
 
-__all__ = ["compose", "plain", "scalar", "value_of", "yaml"]
+__all__ = ["compose", "plain", "scalar", "uncollected", "value_of", "yaml"]
 
 _INT: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -31,6 +34,9 @@ _SPECIAL: Final[dict[str, Any]] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
+_LEVELS: Final = 1000
+_DIGITS: Final = 4300  # of an integer: Python's own limit, and what other readers can be expected to take
+_VALUES: Final = 10_000_000  # so many may become of aliases
 _TAG: Final = "tag:yaml.org,2002:"
 _IMPLICIT: Final = "?"
 
@@ -40,11 +46,17 @@ def _loader() -> Any:
     """Libyaml's composer, that leaves tags open."""
     if yaml is None:
         raise MissingExtra("YAML needs PyYAML: pip install 'cb-dict[yaml]'")
-    methods = {
-        "resolve": lambda *_: _IMPLICIT,
-        "descend_resolver": lambda *_: None,
-        "ascend_resolver": lambda *_: None,
-    }
+
+    def descend(self: Any, parent: Any, _: Any) -> None:
+        self.depth += 1
+        if self.depth > _LEVELS:  # the composer calls itself, and would run out of stack
+            line = parent.start_mark.line + 1
+            raise LimitError(f"line {line}: the document is nested more than {_LEVELS} deep")
+
+    def ascend(self: Any) -> None:
+        self.depth -= 1
+
+    methods = {"depth": 0, "resolve": lambda *_: _IMPLICIT, "descend_resolver": descend, "ascend_resolver": ascend}
     return type("Loader", (yaml.cyaml.CParser,), methods)
 
 
@@ -54,17 +66,52 @@ def compose(text: str) -> list[Any]:
     kind = _loader()
     try:
         loader = kind(text)
-        while loader.check_node():
-            nodes.append(loader.get_node())
+        with uncollected():
+            while loader.check_node():
+                nodes.append(loader.get_node())
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark or error.context_mark
         what = " ".join(part for part in (error.context, error.problem) if part)
         raise ParseError(f"{what} (is this YAML?)", line=mark.line + 1, column=mark.column + 1) from error
-    except (yaml.YAMLError, UnicodeEncodeError) as error:
-        raise ParseError(f"{error} (is this YAML?)") from error
-    except RecursionError as error:
-        raise LimitError("the document is nested too deep to follow") from error
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position].split("\n")
+        what = f"{error.reason}: {text[error.position]!r} (is this YAML?)"
+        raise ParseError(what, line=len(before), column=len(before[-1]) + 1) from error
+    if "*" in text:
+        sizes: dict[int, int] = {}
+        try:
+            for node in nodes:
+                _count(node, sizes)
+        except RecursionError as error:
+            raise LimitError("the document is nested too deep to follow") from error
     return nodes
+
+
+def _count(node: Any, sizes: dict[int, int]) -> int:
+    """How many values become of a node, with its aliases; few lines can mean more than any memory holds."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if (known := sizes.get(id(node), -1)) == 0:
+        raise wrong(node, "an anchor whose value contains itself")
+    if known < 0:
+        sizes[id(node)] = 0
+        below = (one for member in node.value for one in (member if isinstance(member, tuple) else (member,)))
+        known = sizes[id(node)] = 1 + sum(_count(one, sizes) for one in below)
+        if known > _VALUES:
+            raise LimitError(f"line {node.start_mark.line + 1}: aliases make more than {_VALUES:,} values of this")
+    return known
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the garbage collector: it would look at all nodes again and again, three times the parsing."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def value_of(node: Any) -> Any:
@@ -86,6 +133,8 @@ def value_of(node: Any) -> Any:
             raise wrong(key, f"the key {name!r} is there twice (remove one)")
         made[name] = value_of(value)
     for one in merged:
+        if not isinstance(one, yaml.MappingNode):
+            raise wrong(one, "<< merges in a mapping, or a list of them, and this is none")
         for name, value in value_of(one).items():
             made.setdefault(name, value)
     return made
@@ -98,11 +147,14 @@ def is_merge(key: Any) -> bool:
 
 def scalar(node: Any) -> Any:
     """What a scalar means; of an unknown tag, the text."""
-    if node.tag == _IMPLICIT and not node.style:
-        return plain(node.value)
-    if node.tag in (_TAG + "int", _TAG + "float", _TAG + "bool", _TAG + "null"):
-        found = plain(node.value)
-        return float(found) if node.tag.endswith("float") and isinstance(found, int) else found
+    try:
+        if node.tag == _IMPLICIT and not node.style:
+            return plain(node.value)
+        if node.tag in (_TAG + "int", _TAG + "float", _TAG + "bool", _TAG + "null"):
+            found = plain(node.value)
+            return float(found) if node.tag.endswith("float") and isinstance(found, int) else found
+    except (ValueError, OverflowError) as error:
+        raise wrong(node, "a number that is too long for Python (put it in quotes)") from error
     return node.value
 
 
@@ -116,6 +168,8 @@ def plain(text: str) -> Any:
         return _SPECIAL[text]
     if _INT.fullmatch(text):
         base = 8 if text.startswith("0o") else 16 if text.startswith("0x") else 10
+        if len(text) > _DIGITS:
+            raise ValueError(text)
         return int(text, base)
     return float(text) if _FLOAT.fullmatch(text) else text
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from cb_dict.errors import EditRefused, ParseError, PathError, TypeMismatch
+from cb_dict.errors import EditRefused, LimitError, ParseError, PathError, TypeMismatch
 from cb_dict.path import Path, index_of
 from cb_dict.raw import Bytes
 from cb_dict.reading import kind, missing
 from cb_dict.splice import Splice
-from cb_dict.yaml_nodes import child_of, compose, value_of, yaml
+from cb_dict.yaml_nodes import child_of, compose, uncollected, value_of, yaml
 from cb_dict.yaml_style import block, inline
 
 __all__ = ["YamlText"]
@@ -42,22 +42,35 @@ class YamlText:
 
     def value(self, where: Path) -> Any:
         """The Python value at a path."""
-        try:
-            return value_of(self._node(where))
-        except PathError:  # a merged key, or nothing
-            from cb_dict.reading import get
+        with uncollected():
+            try:
+                return value_of(self._node(where))
+            except PathError:  # a merged key, or nothing
+                from cb_dict.reading import get
 
-            return get(value_of(self.root), where)
+                return get(value_of(self.root), where)
+            except RecursionError as error:
+                raise LimitError("the document is nested too deep to follow") from error
 
     def replace(self, where: Path, value: Any) -> list[Splice]:
         """Another value where one is; one that is merged in by ``<<`` gets a key of its own."""
         if where and child_of(self._own(Path(where[:-1])), where[-1]) is None:
             return self.insert(where, value)
         node = self._own(where)
+        if not node.start_mark:  # no document at all
+            end = len(self.text)
+            line_end = self._newline if self.text[-1:] not in ("", "\n") else ""
+            return [self._splice(end, end, line_end + self._lines(block(value, "")) + self._newline)]
         start, end = self._start(node), self._end(node)
         is_block = _is_block(node)
         if is_block and isinstance(value, (dict, list)) and value:
-            new = self._lines(block(value, " " * node.start_mark.column))
+            column = node.start_mark.column
+            above = self._own(Path(where[:-1])) if where else node
+            if isinstance(value, dict) and isinstance(above, yaml.MappingNode) and above.start_mark.column == column:
+                start, column = start - column, column + 2  # a list may stand below its key, a mapping may not
+                new = " " * column + self._lines(block(value, " " * column))
+            else:
+                new = self._lines(block(value, " " * column))
         elif is_block:
             return self._to_inline(where, start, end, value)
         elif isinstance(node, yaml.ScalarNode):
@@ -80,10 +93,7 @@ class YamlText:
         if isinstance(parent, yaml.MappingNode) and isinstance(step, str):
             at, label = len(members), f"{inline(step)}:"
         elif isinstance(parent, yaml.SequenceNode):
-            index = len(members) if step == "-" else index_of(step)
-            if index is None or not 0 <= index <= len(members):
-                raise missing(value_of(parent), Path((step,)), before=Path(where[:-1]))
-            at, label = index, "-"
+            at, label = len(members) if step == "-" else index_of(step) or 0, "-"
         else:
             what = kind(value_of(parent))
             raise TypeMismatch(f"{Path(where[:-1]) or 'the document'} is {what} and cannot hold {step!r}")
@@ -100,8 +110,6 @@ class YamlText:
 
     def remove(self, where: Path) -> list[Splice]:
         """Take out a value with its key, and with its lines where they are its own."""
-        if not where:
-            raise PathError("the whole document cannot be removed")
         if self.several and len(where) == 1:
             raise EditRefused("a whole document cannot be removed from a stream (split the file)")
         node, parent = self._own(where), self._own(Path(where[:-1]))
@@ -124,6 +132,8 @@ class YamlText:
             return [self._splice(self._end(before[1] if pairs else before), self._end(node), "")]
         begin = self.text.rfind("\n", 0, start) + 1
         if self.text[begin:start].strip():  # the first one, after the dash or sign of what is around it
+            if at + 1 == len(members):
+                raise EditRefused(f"{where}: this layout cannot be changed safely (do it by hand)")
             return [self._splice(start, first_of(at + 1), "")]
         end = self._line_end(max(self._end(node), self._after_sign(where)))
         if end < len(self.text):
@@ -148,8 +158,8 @@ class YamlText:
             return node
         for at, step in enumerate((None, *where)):
             below = (None, node) if step is None else child_of(node, step)
-            if below is None:
-                raise missing(value_of(node), Path(where[at - 1 :]), before=Path(where[: at - 1]))
+            if below is None:  # it was found, but not here
+                raise EditRefused(f"{Path(where[:at])} is merged in by << (change it where it stands)")
             inside = node.start_mark is None or below[1].start_mark.index >= node.start_mark.index
             if (at and below[0] is not None and below[1].start_mark.index < below[0].end_mark.index) or not inside:
                 line = below[1].start_mark.line + 1
@@ -184,19 +194,17 @@ class YamlText:
     def _dash(self, item: Any) -> int:
         end = self._start(item)
         at = self.text.rfind("-", 0, end)
-        while at >= 0 and not _NOTHING.fullmatch(self.text, at + 1, end):
-            at = self.text.rfind("-", self.text.rfind("\n", 0, at) + 1, at) if "#" in self.text[at:end] else -1
+        while at >= 0 and not _NOTHING.fullmatch(self.text, at + 1, end):  # one in a comment
+            at = self.text.rfind("-", 0, at)
         if at < 0:
-            raise EditRefused(f"the dash before line {item.start_mark.line + 1} was not found (change it by hand)")
+            raise EditRefused(f"an alias of line {item.start_mark.line + 1} stands there (change it by hand)")
         return at
 
     def _after_sign(self, where: Path) -> int:
         """The place after the colon or dash of a value."""
-        parent = self._node(Path(where[:-1])) if where else None
-        found = child_of(parent, where[-1]) if where else None
-        if found is None:
-            return 0
-        key, node = found
+        if not where or (self.several and len(where) == 1):
+            return len(self.text[: self._start(self._node(where))].rstrip())  # libyaml has it at the next token
+        key, node = child_of(self._node(Path(where[:-1])), where[-1])
         if key is None:
             return self._dash(node) + 1
         return self.text.index(":", self._end(key)) + 1
