@@ -30,7 +30,8 @@ from typing import Any
 
 import cb_dict as cd
 from data import event, write
-from tables import Table
+
+from house.tables import Table
 
 LEFT_OUT: list[str] = []
 AIMS: list[tuple[str, str, str, str]] = []
