@@ -131,6 +131,46 @@ def test_dry_run_and_backup(app: Path) -> None:
     assert "ratio" not in (app / "app.json").read_text()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["app.json"],
+        ["app.json", "servers[-1].port", "ratio"],
+        ["app.json", "nome"],
+        ["app.yaml", "server"],
+        ["latin.json", "[5]"],
+        ["events.jsonl", "[*].user"],
+        ["absent.json", "a"],
+        ["app.json", "a["],
+    ],
+)
+@pytest.mark.usefixtures("app")
+def test_get_without_options_is_the_same(words: list[str]) -> None:
+    """Without click it says what it says with it."""
+    plain, parsed = run("get", *words), run("get", "--", *words)
+    assert (plain.returncode, plain.stdout, plain.stderr) == (parsed.returncode, parsed.stdout, parsed.stderr)
+
+
+@pytest.mark.usefixtures("app")
+def test_get_without_options_does_not_wait_for_click() -> None:
+    """It is not imported."""
+    program = "import sys, cb_dict.showing as it; it.plain(['get', 'app.json'])(); assert 'click' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+
+
+@pytest.mark.usefixtures("app")
+def test_words_on_a_closed_stderr_are_nobodys() -> None:
+    """The status tells."""
+    program = f"exec '{sys.executable}' -m cb_dict get absent.json a 2>&-"
+    assert subprocess.run(program, shell=True, check=False).returncode == 4
+
+
+@pytest.mark.usefixtures("app")
+def test_a_choice_is_told_in_one_line() -> None:
+    """Click would take a line for each."""
+    assert len(run("convert", "app.json").stderr.splitlines()) == 1
+
+
 def test_diff_and_patch(app: Path) -> None:
     """What ``diff --format json`` prints, ``patch`` applies; the status says whether there is a difference."""
     (app / "other.json").write_text('{"name": "app", "ratio": 1.5, "servers": [{"port": 1}], "new": {"a/b": null}}')

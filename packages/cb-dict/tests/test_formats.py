@@ -257,7 +257,7 @@ def test_places_that_cannot_be_set(where: str) -> None:
 def test_a_missing_extra_says_how_to_install_it(tmp_path: Path, module: str, name: str, words: str) -> None:
     """Without the library of a format: one line with the command, status 4."""
     (tmp_path / name).write_text("a: 1" if module == "yaml" else "a = 1")
-    program = f"import sys; sys.modules[{module!r}] = None\nfrom cb_dict.cli import main\nmain()"
+    program = f"import sys; sys.modules[{module!r}] = None\nfrom cb_dict.__main__ import main\nmain()"
     for command in (["set", name, "b", "2"], ["convert", name, "-t", name[2:]]):
         done = subprocess.run(
             [sys.executable, "-c", program, *command], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import inspect
-import os
-import sys
 from typing import Any
 
 import click
 
 from cb_dict import __version__
-from cb_dict.cli_io import say
 from cb_dict.cli_read import COMMANDS as READING
 from cb_dict.cli_write import COMMANDS as WRITING
-from cb_dict.errors import CbDictError, EditRefused, MissingExtra, ParseError, PathSyntaxError
+from cb_dict.ending import give_up_output, say
 
-__all__ = ["main"]
+__all__ = ["parse"]
 
 _EXIT_CODES = """\b
 Exit codes:
@@ -37,34 +34,23 @@ class _Commands(click.Group):
             say("interrupted")
             raise click.exceptions.Exit(130) from None
         except BrokenPipeError:  # whoever read our output has enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            give_up_output()
             raise click.exceptions.Exit(0) from None
 
 
-def main() -> None:
-    """Run the command. Every error is one line and a status; ``CB_DEBUG=1`` shows the traceback behind it."""
+def parse() -> int | None:
+    """Read the words of the command line and do what they say; returns a status where click knows one."""
     try:
-        sys.exit(commands.main(standalone_mode=False))
+        status: int | None = commands.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(2)
+        return 2
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "cb-dict"
-        say(f"{error.format_message().rstrip('.')} (see {where} --help)")
-        sys.exit(2)
-    except (CbDictError, OSError, click.ClickException) as error:
-        if os.environ.get("CB_DEBUG") == "1":
-            raise
-        say(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error))
-        sys.exit(_status(error))
-
-
-def _status(error: Exception) -> int:
-    if isinstance(error, ParseError):
-        return 3
-    if isinstance(error, PathSyntaxError):
+        text = " ".join(error.format_message().split())  # click lists choices in lines of their own
+        say(f"{text.rstrip('.')} (see {where} --help)")
         return 2
-    return 4 if isinstance(error, (EditRefused, MissingExtra, OSError)) else 1
+    return status
 
 
 @click.group(cls=_Commands, name="cb-dict", epilog=_EXIT_CODES)

@@ -1,4 +1,4 @@
-"""What the commands share: documents in, values in, text out, and words on stderr."""
+"""What the commands share: documents in, values in, text out. Nothing here takes the time that click takes to load."""
 
 from __future__ import annotations
 
@@ -10,23 +10,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import click
-
 from cb_dict.document import Document, edit, naming
+from cb_dict.ending import say
 from cb_dict.errors import ConflictError, EditRefused, LimitError, ParseError, PathError, TypeMismatch
 from cb_dict.files import contents_of
-from cb_dict.formats import FORMATS, Format, format_of
+from cb_dict.formats import Format, format_of
 from cb_dict.raw import decoded
 from cb_dict.validating import check_utf8
 
-__all__ = ["FORM", "about", "change", "emit", "located", "opened", "say", "typed", "writing"]
-
-FORM = click.option("-f", "--from", "form", type=click.Choice(FORMATS), help="Format, if the name does not tell it.")
-
-
-def say(text: str) -> None:
-    """One line on stderr."""
-    click.echo(f"cb-dict: {text}", err=True)
+__all__ = ["about", "change", "emit", "located", "opened", "typed"]
 
 
 @contextlib.contextmanager
@@ -99,7 +91,9 @@ def typed(text: str, how: str) -> Any:
         return decoded(text.encode())
     except ParseError as error:
         if how == "json":
-            raise click.UsageError(f"VALUE {text!r} is no JSON: {error.args[0]}") from error
+            from click import UsageError
+
+            raise UsageError(f"VALUE {text!r} is no JSON: {error.args[0]}") from error
         return text
 
 
@@ -109,19 +103,6 @@ def emit(pieces: Iterable[bytes | memoryview]) -> None:
     for piece in pieces:
         out.write(piece)
     out.flush()
-
-
-def writing(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a command that changes a document."""
-    options = (
-        click.option("-i", "--in-place", is_flag=True, help="Change the file itself, at once and under a lock."),
-        click.option("--backup", metavar="SUFFIX", help="With -i: keep the old file under this suffix."),
-        click.option("--dry-run", is_flag=True, help="Show what would change as a unified diff, and change nothing."),
-        FORM,
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 def change(
@@ -142,10 +123,12 @@ def change(
             act(document)
             one, two = (text.decode(errors="replace").splitlines(keepends=True) for text in (old, bytes(document)))
             for line in difflib.unified_diff(one, two, fromfile=name, tofile=name):
-                click.echo(line, nl=not line.endswith("\n"))
+                emit([line.encode(), b"" if line.endswith("\n") else b"\n"])
     elif in_place:
         if name == "-":
-            raise click.UsageError("-i needs a file, not '-'")
+            from click import UsageError
+
+            raise UsageError("-i needs a file, not '-'")
         with about(name), edit(name, format=form) as document:
             act(document)
             if backup and document.changed:

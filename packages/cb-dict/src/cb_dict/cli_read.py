@@ -8,16 +8,17 @@ from typing import Any, Final
 
 import click
 
-from cb_dict.cli_io import FORM, emit, opened, say, typed
-from cb_dict.document import Document
-from cb_dict.errors import ParseError, PathError, PathSyntaxError
+from cb_dict.cli_io import emit, opened
+from cb_dict.cli_options import FORM
+from cb_dict.ending import say
+from cb_dict.errors import ParseError, PathSyntaxError
 from cb_dict.flat import flatten, unflatten
 from cb_dict.formats import FORMATS, Format, dumps
-from cb_dict.lines_text import records
-from cb_dict.path import Path, path
+from cb_dict.path import path
 from cb_dict.raw import decoded, encoded
-from cb_dict.reading import MISSING, length
 from cb_dict.reading import items as items_of
+from cb_dict.reading import length
+from cb_dict.showing import show
 from cb_dict.validating import check_keys, check_utf8
 
 __all__ = ["COMMANDS"]
@@ -43,35 +44,7 @@ def get(
       cb-dict get app.json servers[0].port
       cb-dict get -r big.json 'events[*].repo.name'
     """
-    places = [path(one) for one in paths or ("",)]
-    with opened(file, "jsonl" if lines else form) as document:
-        if strict:
-            check_utf8(document.view())
-        if not lines:
-            for one in places:
-                _print(document, one, raw, default)
-            return
-        text = document.view()
-        for number, start, end in records(text):
-            record = Document(text[start:end])
-            try:
-                for one in places:
-                    _print(record, one, raw, default)
-            except ParseError as error:
-                raise ParseError(str(error.args[0]), line=number, column=error.column) from error
-            except PathError as error:
-                raise PathError(f"line {number}: {error}", path=error.path, nearest=error.nearest) from error
-
-
-def _print(document: Document, place: Path, raw: bool, default: str | None) -> None:
-    for one in document.raw(place, MISSING if default is None else typed(default, "")):
-        text: Any = one
-        if raw and bytes(one[:1]) == b'"':
-            with document.located():
-                text = decoded(one).encode()
-        elif document.format in ("yaml", "toml"):
-            text = dumps(decoded(one), "json").rstrip(b"\n")
-        emit([text, b"\n"])
+    show(file, paths, form=form, raw=raw, default=default, lines=lines, strict=strict)
 
 
 @click.command(short_help="Exit 0 if all paths are there, else 1.")

@@ -9,7 +9,8 @@ from typing import Any
 import click
 import msgspec
 
-from cb_dict.cli_io import FORM, about, change, emit, located, opened, typed, writing
+from cb_dict.cli_io import about, change, emit, located, opened, typed
+from cb_dict.cli_options import FORM, writing
 from cb_dict.diffing import operations
 from cb_dict.document import Document
 from cb_dict.errors import EditRefused
