@@ -95,3 +95,6 @@ def eventually() -> Callable[..., None]:
             pause.wait(0.005)
 
     return wait
+
+
+collect_ignore = ["batch_program.py"]  # a program: its arguments are not pytest's

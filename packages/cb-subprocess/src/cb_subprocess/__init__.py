@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cb_subprocess.batch import JobResult, batch
 from cb_subprocess.command import Command, Shell, quote, shell, split, which
 from cb_subprocess.errors import (
     BadCommand,
@@ -17,9 +18,11 @@ from cb_subprocess.errors import (
     StatusLost,
 )
 from cb_subprocess.execution import CAPTURE, DISCARD, INHERIT, MERGE, RunOptions, Stream
+from cb_subprocess.joblog import Done, read_joblog
 from cb_subprocess.result import PipeResult, Result, Stage
 from cb_subprocess.running import LiveLines, lines, out, pipe, run, stream
 from cb_subprocess.starting import Process, start
+from cb_subprocess.template import Template
 
 __version__ = "0.1.0"
 __all__ = [
@@ -35,8 +38,10 @@ __all__ = [
     "CommandNotFound",
     "CommandNotRunnable",
     "CommandTimeout",
+    "Done",
     "ExpectFailed",
     "JobLogError",
+    "JobResult",
     "LiveLines",
     "OutputTooLarge",
     "PipeResult",
@@ -47,11 +52,14 @@ __all__ = [
     "Stage",
     "StatusLost",
     "Stream",
+    "Template",
     "__version__",
+    "batch",
     "lines",
     "out",
     "pipe",
     "quote",
+    "read_joblog",
     "run",
     "shell",
     "split",
