@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cb_subprocess.aio import alines, aout, apipe, arun, astream
 from cb_subprocess.batch import JobResult, batch
 from cb_subprocess.command import Command, Shell, quote, shell, split, which
 from cb_subprocess.errors import (
@@ -18,9 +19,12 @@ from cb_subprocess.errors import (
     StatusLost,
 )
 from cb_subprocess.execution import CAPTURE, DISCARD, INHERIT, MERGE, RunOptions, Stream
+from cb_subprocess.interact import Talk, interact
 from cb_subprocess.joblog import Done, read_joblog
+from cb_subprocess.lint import Finding, lint
 from cb_subprocess.result import PipeResult, Result, Stage
 from cb_subprocess.running import LiveLines, lines, out, pipe, run, stream
+from cb_subprocess.size import Entry, Size, size
 from cb_subprocess.starting import Process, start
 from cb_subprocess.template import Template
 
@@ -39,7 +43,9 @@ __all__ = [
     "CommandNotRunnable",
     "CommandTimeout",
     "Done",
+    "Entry",
     "ExpectFailed",
+    "Finding",
     "JobLogError",
     "JobResult",
     "LiveLines",
@@ -49,19 +55,29 @@ __all__ = [
     "Result",
     "RunOptions",
     "Shell",
+    "Size",
     "Stage",
     "StatusLost",
     "Stream",
+    "Talk",
     "Template",
     "__version__",
+    "alines",
+    "aout",
+    "apipe",
+    "arun",
+    "astream",
     "batch",
+    "interact",
     "lines",
+    "lint",
     "out",
     "pipe",
     "quote",
     "read_joblog",
     "run",
     "shell",
+    "size",
     "split",
     "start",
     "stream",

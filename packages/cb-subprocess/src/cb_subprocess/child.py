@@ -67,12 +67,13 @@ class Child:
         stdout: int | None,
         stderr: int | None,
         cwd: str | os.PathLike[str] | None,
+        own_group: bool = True,
     ) -> None:
         self.argv = argv
         self.ended: Ended | None = None
         self._fd: int | None = None
         # A terminal serves one group: who reads from ours stays in ours.
-        group = None if stdin is None and _at_terminal() else 0
+        group = 0 if own_group and not (stdin is None and _at_terminal()) else None
         self.started = time.monotonic()
         try:
             self._popen = subprocess.Popen(

@@ -156,6 +156,18 @@ class Execution:
                 self.late()
             child.reap()
 
+    def left(self) -> float:
+        """Seconds until time is up."""
+        assert self.until is not None
+        return max(0.0, self.until - time.monotonic())
+
+    def drop(self, fd: int) -> None:
+        """A handler is done."""
+        assert self._poller is not None
+        self._poller.unregister(fd)
+        del self.handlers[fd]
+        os.close(fd)
+
     def late(self) -> NoReturn:
         """Kill everything and tell what had come by then."""
         assert self.plan.timeout is not None
