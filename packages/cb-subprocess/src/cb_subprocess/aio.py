@@ -72,12 +72,12 @@ class _Served:
             await self.turn()
         for child in self.execution.children:
             if not child.wait(0):
-                self._loop.add_reader(child.fileno(), self._news.set)
-                try:
-                    while not child.wait(0):
-                        await self.turn()
-                finally:
-                    self._loop.remove_reader(child.fileno())
+                fd = child.fileno()
+                self._loop.add_reader(fd, self._news.set)
+                self._watched.add(fd)
+                while not child.wait(0):
+                    await self.turn()
+                self._forget(fd)
             child.reap()
 
     def unwatch(self) -> None:

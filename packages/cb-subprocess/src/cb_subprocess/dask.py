@@ -72,7 +72,7 @@ def batch_on_dask(
         except OSError as error:
             raise CommandError(f"{scheduler}: no scheduler answers there ({type(error).__name__})") from error
         with client:
-            waiting: Any = as_completed()  # type: ignore[no-untyped-call]
+            waiting: Any = as_completed(loop=client.loop)  # type: ignore[no-untyped-call]
             source = _left(jobs, log, resume)
             running = 0
             while True:

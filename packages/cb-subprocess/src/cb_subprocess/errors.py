@@ -75,7 +75,8 @@ class CommandTimeout(CommandError, subprocess.TimeoutExpired):
 
     def __str__(self) -> str:
         said = _tail(self.stderr) or _tail(self.stdout)
-        text = f"{shlex.join(self.cmd)}: not done after {self.timeout:g} s, {len(self.killed)} processes killed"
+        count = f"{len(self.killed)} process{'' if len(self.killed) == 1 else 'es'}"
+        text = f"{shlex.join(self.cmd)}: not done after {self.timeout:g} s, {count} killed"
         return text + (f"; its last words: {said}" if said else "")
 
 
