@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import itertools
 import os
 import random
@@ -21,6 +22,7 @@ from cb_subprocess import BadCommand, BatchHalted, JobLogError, JobResult, batch
 from cb_subprocess import batch as _package_batch  # noqa: F401  # the function; its module is fetched below
 
 module = sys.modules["cb_subprocess.batch"]
+UNMEASURED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
 PROGRAM = Path(__file__).with_name("batch_program.py")
 
 
@@ -242,7 +244,12 @@ def test_a_full_disk_is_no_silent_loss(tmp_path: Path, room: int, reason: str) -
     list(batch([], joblog=log))
     room += log.stat().st_size
     done = subprocess.run(
-        [sys.executable, "-c", script, log, str(room)], capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, "-c", script, log, str(room)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env=UNMEASURED,  # whose file would be too large, too
     )
     assert done.stderr.splitlines()[-1].endswith(reason)
     assert len(list(batch([["true"]] * 3, joblog=log, resume="all"))) == 3
@@ -344,19 +351,18 @@ def test_killed_and_resumed(
         folder = tmp_path / f"round-{number}"
         folder.mkdir()
         command = [sys.executable, str(PROGRAM), str(folder), "60"]
+        log = folder / "log"
         written: set[int] = set()
         runs: Counter[int] = Counter()
         ended = False
         while not ended:
-            with subprocess.Popen(command) as process:
-                until = time.monotonic() + random.uniform(0.05, 0.6)
-                ended = _wait_until(process, until)
+            with subprocess.Popen(command, env=UNMEASURED) as process:
+                ended = _runs_on(process, log, None if kills >= rounds else random.randrange(16))
                 if not ended:
                     process.kill()
                     kills += 1
                 status = process.wait(60)
             assert status == (0 if ended else -9)
-            log = folder / "log"
             if not log.exists():
                 continue
             with log.open("rb") as file:
@@ -373,15 +379,27 @@ def test_killed_and_resumed(
         assert set(runs) == set(range(1, 61))
 
 
-def _wait_until(process: subprocess.Popen[bytes], until: float) -> bool:
-    try:
-        process.wait(max(0.0, until - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return False
+def _runs_on(process: subprocess.Popen[bytes], log: Path, lines: int | None) -> bool:
+    """Let it run until the log has so many more lines, or, with 0, for a random moment; return whether it ended."""
+    before = log.read_bytes().count(b"\n") if log.exists() else 0
+    until = time.monotonic() + (random.uniform(0, 0.3) if lines == 0 else 60)
+    while process.poll() is None:
+        if lines and log.exists() and log.read_bytes().count(b"\n") >= before + lines:
+            return False
+        if time.monotonic() > until:
+            assert lines == 0, "a batch did nothing for 60 s"
+            return False
+        time.sleep(random.uniform(0, 0.004))
     return True
 
 
 def _locked(fd: int) -> None:
-    import fcntl
-
-    fcntl.flock(fd, fcntl.LOCK_EX)
+    until = time.monotonic() + 60
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            assert time.monotonic() < until, "the guard kept the log for 60 s"
+            time.sleep(0.002)
+        else:
+            return

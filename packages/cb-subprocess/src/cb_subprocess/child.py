@@ -74,14 +74,14 @@ class Child:
         self._fd: int | None = None
         # A terminal serves one group: who reads from ours stays in ours.
         group = 0 if own_group and not (stdin is None and _at_terminal()) else None
-        self.started = time.monotonic()
+        self.started: float = time.monotonic()
         try:
             self._popen = subprocess.Popen(
                 argv, stdin=stdin, stdout=stdout, stderr=stderr, cwd=cwd, env=env, process_group=group
             )
         except OSError as error:
             raise explained(error, argv, cwd) from error
-        self.pid = self._popen.pid
+        self.pid: int = self._popen.pid
 
     def fileno(self) -> int:
         """A pidfd, readable when the process has ended."""

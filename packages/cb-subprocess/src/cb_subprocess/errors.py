@@ -71,7 +71,7 @@ class CommandTimeout(CommandError, subprocess.TimeoutExpired):
         killed: Sequence[int],
     ) -> None:
         subprocess.TimeoutExpired.__init__(self, list(cmd), timeout, output, stderr)
-        self.killed = tuple(killed)
+        self.killed: tuple[int, ...] = tuple(killed)
 
     def __str__(self) -> str:
         said = _tail(self.stderr) or _tail(self.stdout)
@@ -87,7 +87,7 @@ class CommandNotFound(CommandError, FileNotFoundError):
         guess = f" (did you mean {' or '.join(near)}?)" if near else " (is it installed, and on PATH?)"
         super().__init__(f"{name}: no such program{guess}")
         self.name = name
-        self.near = tuple(near)
+        self.near: tuple[str, ...] = tuple(near)
 
     def __str__(self) -> str:
         return str(self.args[0])

@@ -109,7 +109,7 @@ class Execution:
         self._token = new_token()
         self._theirs: set[int] = set()  # descriptors that only the children are to keep
         self._started = time.monotonic()
-        self.until = None if plan.timeout is None else self._started + plan.timeout
+        self.until: float | None = None if plan.timeout is None else self._started + plan.timeout
         try:
             self._start(commands)
         except BaseException:

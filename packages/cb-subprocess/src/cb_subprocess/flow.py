@@ -49,7 +49,7 @@ def widen(fd: int) -> None:
 class Capture:
     """Keep what comes: up to `limit` bytes in memory, then, with `spill`, all of it in an unnamed temporary file."""
 
-    events = select.POLLIN
+    events: int = select.POLLIN
 
     def __init__(self, fd: int, limit: int | None = None, *, spill: bool = True) -> None:
         self.fd = fd
@@ -113,7 +113,7 @@ def _write_all(fd: int, data: bytes | memoryview) -> None:
 class Lines:
     """Hand on lines, without their ends, as they come; `take` is called with those of one read."""
 
-    events = select.POLLIN
+    events: int = select.POLLIN
 
     def __init__(
         self,
@@ -161,7 +161,7 @@ class Lines:
 class Feed:
     """Give a command its input, as fast as it takes it. One that wants no more is no error."""
 
-    events = select.POLLOUT
+    events: int = select.POLLOUT
 
     def __init__(self, fd: int, source: Iterator[bytes]) -> None:
         self.fd = fd

@@ -34,7 +34,7 @@ class Talk:
         env: Mapping[str, str | None] | None,
     ) -> None:
         self.timeout = timeout
-        self.seen = ""
+        self.seen: str = ""
         self._unread = ""
         self._token = new_token()
         self._pty = pty

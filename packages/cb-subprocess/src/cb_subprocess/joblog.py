@@ -67,13 +67,13 @@ class JobLog:
     """An open job log; ``done`` is what was in it."""
 
     def __init__(self, path: str | os.PathLike[str], *, resume: bool) -> None:
-        self.name = os.fspath(path)
+        self.name: str = os.fspath(path)
         try:
-            self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            self.fd: int = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise JobLogError(f"{self.name}: {error.strerror}") from error
         try:
-            self.done = self._begin(resume=resume)
+            self.done: dict[int, Done] = self._begin(resume=resume)
         except BaseException:
             os.close(self.fd)
             raise

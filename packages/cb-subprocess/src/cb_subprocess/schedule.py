@@ -54,9 +54,9 @@ class Schedule:
     """Slots, retries with a pause that doubles, a pause between starts, and the halt policy."""
 
     def __init__(self, slots: int, *, retries: int = 0, backoff: float = 1.0, delay: float = 0.0, halt: Halt) -> None:
-        self.free = list(range(slots, 0, -1))
-        self.failed = 0
-        self.succeeded = 0
+        self.free: list[int] = list(range(slots, 0, -1))
+        self.failed: int = 0
+        self.succeeded: int = 0
         self.halted: str | None = None
         self._retries = retries
         self._backoff = backoff

@@ -31,8 +31,8 @@ class Process:
         except BaseException:
             self._close_files()
             raise
-        self.args = tuple(self._execution.children[0].argv)
-        self.pid = self._execution.children[0].pid
+        self.args: tuple[str, ...] = tuple(self._execution.children[0].argv)
+        self.pid: int = self._execution.children[0].pid
 
     def __enter__(self) -> Self:
         return self

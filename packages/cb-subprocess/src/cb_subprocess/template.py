@@ -40,7 +40,7 @@ class Template:
         taken = any(match[1] not in "#%" or not match[1] for match in places)
         self._words = list(words) if taken or not words else [*words, "{}"]
         self._shell = shell
-        self.slotted = any(match[1] == "%" for match in places)
+        self.slotted: bool = any(match[1] == "%" for match in places)
 
     def command(self, values: Sequence[str], number: int, slot: int) -> list[str] | Shell:
         """The command for these values: words, or a text for a shell with the values quoted.
