@@ -1,6 +1,6 @@
 """cb-subprocess beside its peers, in one run, interleaved.
 
-    python run.py [--quick] [--only PART ...] [--readme FILE]
+    python run.py [--quick] [--only PART ...] [--markdown]
 
 Ratios are medians of the ratios within each round.
 """
@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib.metadata
-import importlib.util
 import os
 import platform
-import re
 import shutil
 import statistics
 import subprocess
@@ -28,7 +27,6 @@ from tables import Table
 
 OURS = "cb-subprocess"
 COMMAND = [sys.executable, "-m", "cb_subprocess"]
-MARKERS = ("<!-- figures: written by bench/run.py --readme -->", "<!-- end of figures -->")
 AIMS: list[tuple[str, str, str, str]] = []
 TABLES: list[Table] = []
 LEFT_OUT: list[str] = []
@@ -36,8 +34,10 @@ LEFT_OUT: list[str] = []
 
 def have(name: str) -> bool:
     """Whether a peer is there; one that is not is named."""
-    if importlib.util.find_spec(name) or shutil.which(name):
+    if shutil.which(name):
         return True
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return bool(importlib.metadata.version(name))
     line = f"left out: {name} is not installed"
     if line not in LEFT_OUT:
         LEFT_OUT.append(line)
@@ -100,12 +100,12 @@ def batches(quick: bool) -> None:
         # The number goes into true's arguments, as with all three.
         ours = by(*COMMAND, "batch", "-j2", "-k", "--joblog", str(log), "true")
         found = rounds_of({OURS: ours, "xargs -P2 -n1": by("xargs", "-P2", "-n1", "true")}, rounds)
-        at_least(f"{many:,} × true: xargs -P2 -n1 ÷ ours", ratio(found, "xargs -P2 -n1"), 1.15)
+        at_least(f"{many:,} x true: xargs -P2 -n1 ÷ ours", ratio(found, "xargs -P2 -n1"), 1.15)
         if have("parallel"):
             peer = "GNU parallel -j2 -k --joblog"
             found[peer] = [timed(by("parallel", "-j2", "-k", "--joblog", str(log), "true"))]
-            at_least(f"{many:,} × true: GNU parallel ÷ ours", ratio(found, peer), 7)
-        show(f"{many:,} × true, two at once; captured, ordered, logged (xargs: none of that)", "s", found)
+            at_least(f"{many:,} x true: GNU parallel ÷ ours", ratio(found, peer), 7)
+        show(f"{many:,} x true, two at once; captured, ordered, logged (xargs: none of that)", "s", found)
 
 
 def spawning(quick: bool) -> None:
@@ -293,7 +293,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="smaller, fewer rounds")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--readme", type=Path, metavar="FILE", help="write the tables into that README")
+    parser.add_argument("--markdown", action="store_true", help="tables for a README")
     options = parser.parse_args()
     begin = time.monotonic()
     for part in options.only:
@@ -305,15 +305,8 @@ def main() -> None:
             versions.append(cs.out([program, "--version"]).splitlines()[0])
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
     text = [f"{machine}; {', '.join(versions)}; took {time.monotonic() - begin:.0f} s.", *LEFT_OUT]
-    print("\n".join(text))
-    for one in TABLES:
-        print("\n" + one.text())
-    if options.readme:
-        body = "\n\n".join([*text, *(one.markdown() for one in TABLES)])
-        pattern = re.escape(MARKERS[0]) + ".*" + re.escape(MARKERS[1])
-        made = f"{MARKERS[0]}\n\n{body}\n\n{MARKERS[1]}"
-        readme = options.readme.read_text()
-        options.readme.write_text(re.sub(pattern, lambda _: made, readme, flags=re.DOTALL))
+    shown = [one.markdown() if options.markdown else one.text() for one in TABLES]
+    print("\n\n".join(["\n".join(text), *shown]))
 
 
 if __name__ == "__main__":

@@ -79,8 +79,9 @@ def test_size_of_tmp() -> None:
 
 
 @pytest.mark.parametrize("name", BOOK)
-def test_each_by_name(name: str, cb: Callable[..., Any]) -> None:
+def test_each_by_name(name: str, cb: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``recipes NAME`` runs it; ``--source`` shows it."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     ran = cb("recipes", name)
     assert (ran.status, ran.err) == (0, "")
     assert ran.out

@@ -344,7 +344,8 @@ def test_start_and_end(alive: Callable[[str], list[int]], eventually: Callable[.
     with start(["sh", "-c", "echo ready; sleep 60 & wait; : start-mark"]) as process:
         eventually(lambda: process.output() == "ready\n", "its first line")
         assert process.running
-        assert process.pid in process.kill()
+        assert process.kill()
+        assert not alive("start-mark")
         assert not process.running
         assert process.kill() == process.kill()
         process.send_signal(signal.SIGTERM)

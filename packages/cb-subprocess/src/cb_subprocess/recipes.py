@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from tempfile import gettempdir
 
 from cb_subprocess.command import quote, shell
 from cb_subprocess.errors import CommandFailed
@@ -86,8 +87,8 @@ def size_of_tmp() -> Iterator[str]:
     """Answer a program that asks; its prompt is not in the answer."""
     with interact([sys.executable, "-c", _ASKS]) as talk:
         talk.expect("directory to check: ")
-        talk.send_line("/tmp")  # noqa: S108  # as the book has it
-        yield f"{talk.read_line()}\t/tmp"
+        talk.send_line(gettempdir())
+        yield f"{talk.read_line()}\t{gettempdir()}"
         talk.wait()
 
 
