@@ -162,11 +162,11 @@ def capturing(quick: bool) -> None:
     show(f"{2 * each >> 20} MiB on both pipes, as bytes", "s", found)
     at_most("capture on both pipes: ours ÷ subprocess.run", 1 / ratio(found, "subprocess.run"), 0.6)
     script = (
-        "import resource, sys, cb_subprocess as cs\n"
+        "import sys, cb_subprocess as cs\n"
         "done = cs.run(eval(sys.argv[1]), text=False, max_bytes=1 << 20)\n"
         "assert done.stdout_file.seek(0, 2) == done.stderr_file.seek(0, 2) == eval(sys.argv[2])\n"
         "done.stdout_file.close(); done.stderr_file.close()\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        "print(next(int(line.split()[1]) / 1024 for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
     resident = float(cs.out([sys.executable, "-c", script, repr(command), str(each)]))
     at_most(f"{2 * each >> 20} MiB with max_bytes: MB resident", resident, 64)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cb_subprocess.aio import alines, aout, apipe, arun, astream
+from typing import TYPE_CHECKING, Any
+
 from cb_subprocess.batch import JobResult, batch
 from cb_subprocess.command import Command, Shell, quote, shell, split, which
 from cb_subprocess.errors import (
@@ -27,6 +28,9 @@ from cb_subprocess.running import LiveLines, lines, out, pipe, run, stream
 from cb_subprocess.size import Entry, Size, size
 from cb_subprocess.starting import Process, start
 from cb_subprocess.template import Template
+
+if TYPE_CHECKING:
+    from cb_subprocess.aio import alines, aout, apipe, arun, astream
 
 __version__ = "0.1.0"
 __all__ = [
@@ -83,3 +87,12 @@ __all__ = [
     "stream",
     "which",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the asyncio twins when they are first asked for: asyncio takes longer to import than all the rest."""
+    if name in ("alines", "aout", "apipe", "arun", "astream"):
+        from cb_subprocess import aio
+
+        return getattr(aio, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
