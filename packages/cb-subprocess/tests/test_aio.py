@@ -1,0 +1,101 @@
+"""The asyncio twins."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cb_subprocess import (
+    CommandFailed,
+    CommandTimeout,
+    OutputTooLarge,
+    alines,
+    aout,
+    apipe,
+    arun,
+    astream,
+    shell,
+)
+
+
+def test_results() -> None:
+    """The same results, many at once, with input and more output than a pipe holds."""
+
+    async def main() -> None:
+        done = await arun(shell("cat; head -c 300000 /dev/zero >&2"), input="x" * 1_000_000)
+        assert (len(done.stdout), len(done.stderr)) == (1_000_000, 300_000)
+        assert await asyncio.gather(*(aout(["echo", str(n)]) for n in range(20))) == [f"{n}\n" for n in range(20)]
+        assert (await apipe(["yes"], ["head", "-n", "1"])).stdout == "y\n"
+        assert await aout(["echo", "a"], text=False) == b"a\n"
+        assert (await arun("true", input=b"x" * 1_000_000)).ok
+        with pytest.raises(CommandFailed, match="why"):
+            await arun(shell("echo why >&2; exit 1"))
+
+    asyncio.run(main())
+
+
+def test_lines() -> None:
+    """Lines as they come; a failure after the last."""
+
+    async def main() -> None:
+        assert [line async for line in alines(["seq", "50000"])] == [str(n) for n in range(1, 50_001)]
+        got = [item async for item in astream(shell("echo a; echo b >&2"))]
+        assert sorted(got) == [("stderr", "b"), ("stdout", "a")]
+        with pytest.raises(CommandFailed, match="why"):
+            await anext(alines(shell("echo why >&2; exit 1")))
+
+    asyncio.run(main())
+
+
+def test_in_time(alive: Callable[[str], list[int]]) -> None:
+    """Time-outs and limits kill the tree; the loop goes on meanwhile."""
+
+    async def main() -> None:
+        with pytest.raises(CommandTimeout) as caught:
+            await arun(["sh", "-c", "echo so far; setsid sleep 68.25 & sleep 68.25"], timeout=0.5)
+        assert caught.value.stdout == "so far\n"
+        with pytest.raises(CommandTimeout):
+            await arun(["sh", "-c", "exec >&- 2>&-; sleep 68.25"], timeout=0.2)
+        with pytest.raises(OutputTooLarge):
+            await arun(["yes", "68.25"], max_bytes=1000, spill=False)
+
+    asyncio.run(main())
+    assert not alive("68.25")
+
+
+def test_cancelled(alive: Callable[[str], list[int]]) -> None:
+    """A task that is cancelled, and a loop that is left, kill the command."""
+
+    async def main() -> None:
+        task = asyncio.create_task(arun(["sh", "-c", "sleep 68.5 & sleep 68.5"]))
+        until = asyncio.get_running_loop().time() + 60
+        while len(alive("68.5")) < 3:
+            assert asyncio.get_running_loop().time() < until, "the command did not start"
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not alive("68.5")
+        async with contextlib.aclosing(alines(["sh", "-c", "echo a; sleep 68.75"])) as live:
+            async for line in live:
+                assert line == "a"
+                break
+        assert not alive("68.75")
+
+    asyncio.run(main())
+
+
+def test_an_input_that_raises() -> None:
+    """What it raises comes out of the await; nothing is left open."""
+
+    def broken() -> Iterator[str]:
+        yield "a"
+        raise ZeroDivisionError
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(arun("cat", input=broken()))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
