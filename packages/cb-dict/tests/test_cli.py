@@ -154,8 +154,9 @@ def test_get_without_options_is_the_same(words: list[str]) -> None:
 @pytest.mark.usefixtures("app")
 def test_get_without_options_does_not_wait_for_click() -> None:
     """It is not imported."""
-    program = "import sys, cb_dict.showing as it; it.plain(['get', 'app.json'])(); assert 'click' not in sys.modules"
-    subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    program = "import sys, cb_dict.showing as it; it.plain(['get', 'app.json'])(); print('click' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
 
 
 @pytest.mark.usefixtures("app")

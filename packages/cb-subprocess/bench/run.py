@@ -23,7 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cb_subprocess as cs
-from tables import Table
+
+from house.tables import Table
 
 OURS = "cb-subprocess"
 COMMAND = [sys.executable, "-m", "cb_subprocess"]
