@@ -52,13 +52,13 @@ def handlers_(name: str | None, form: str) -> None:
 
 def _sample() -> logging.LogRecord:
     """A record of this moment, with an exception."""
-    logger = logging.Logger("shop.orders")
+    logger = logging.Logger("shop.orders")  # noqa: LOG001 - nobody else is to see it
     found: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = found.append  # type: ignore[method-assign]
+    handler.emit = found.append  # type: ignore[method-assign,assignment]
     logger.addHandler(handler)
     try:
-        raise ValueError("no such order")
+        raise ValueError("no such order")  # noqa: TRY301 - to have one
     except ValueError:
         logger.exception("order %d by %s", 17, "ann")
     return found[0]
@@ -98,7 +98,7 @@ def format_(template: str, datefmt: str | None, fields: tuple[str, ...]) -> None
 @click.command("check")
 @click.argument("config", required=False, type=click.Path(exists=True, dir_okay=False))
 def check_(config: str | None) -> None:
-    """Check a configuration, in TOML or in the environment (CB_LOGGING_…): set logging up by it, and say what came of it.
+    """Check a configuration, in TOML or in the environment (CB_LOGGING_…): set logging up by it, say what came of it.
 
     \b
     Example:

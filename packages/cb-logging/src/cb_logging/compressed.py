@@ -6,11 +6,11 @@ import gzip
 import importlib
 import sys
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 from cb_logging.errors import ConfigError
 
-__all__ = ["SUFFIXES", "open_packed"]
+__all__ = ["SUFFIXES", "open_packed", "zstd"]
 
 SUFFIXES = {"gz": ".gz", "zst": ".zst"}
 
@@ -21,10 +21,12 @@ def open_packed(path: Path, kind: str, mode: Literal["rb", "wb"] = "rb") -> Bina
     Raises:
         ConfigError: Before Python 3.14 zstd needs ``pip install 'cb-logging[zstd]'``.
     """
-    if kind == "gz":
-        return cast("BinaryIO", gzip.open(path, mode))
+    return cast("BinaryIO", gzip.open(path, mode) if kind == "gz" else zstd().open(path, mode))
+
+
+def zstd() -> Any:
+    """The module, or what to do to have it."""
     try:
-        zstd = importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+        return importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
     except ImportError:
         raise ConfigError("compression", kind, "is not there (pip install 'cb-logging[zstd]')") from None
-    return cast("BinaryIO", zstd.open(path, mode))

@@ -35,6 +35,7 @@ __all__ = ["install", "uninstall"]
 _SITE = {"module", "filename", "pathname", "funcName", "lineno"}
 _KNOWN = _SITE | {"asctime", "levelname", "levelno", "message", "name", "process", "threadName"}
 _METHODS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
+_SOURCE = os.path.normcase(logging.addLevelName.__code__.co_filename)  # as findCaller compares
 SiteText = Callable[[dict[str, Any]], str]
 _SITES = 20_000  # call sites to keep; code that is made at run time again and again must not fill the memory
 
@@ -127,7 +128,7 @@ def _methods(output: Output, formatter: Formatter) -> dict[str, Any]:
             hints = " or ".join(f"{one!r} in message" for one in _HINTS)
             steps.append(f"if {'True' if formatter.redactor.near('') else hints}: message = REDACT(message)")
         if isinstance(form, JsonForm):
-            line, sites = _json_line(level), [_json_site]
+            line, sites = _json_line(level), list[SiteText]([_json_site])
             steps.append("fields = {**CONTEXT(), **more['extra']} if more else CONTEXT()")
             steps.append("rest = MORE(fields) if fields else ''")
             steps.append("thread = (ACTIVE.get(get_ident()) or current_thread())._name")
@@ -143,7 +144,7 @@ def _methods(output: Output, formatter: Formatter) -> dict[str, Any]:
         source = _METHOD.format(
             name=name, level=level, special=special, steps="\n                ".join(steps), line=line
         )
-        exec(compile(source, logging._srcfile, "exec"), space)  # noqa: S102 - of this file's own words
+        exec(compile(source, _SOURCE, "exec"), space)  # noqa: S102 - of this file's own words
     return {name: space[name] for name in _METHODS.values()}
 
 
@@ -203,9 +204,10 @@ def _formatted(piece: Piece, value: str) -> str:
 
 
 def _json_line(level: int) -> str:
-    name = _literal(quote(logging.getLevelName(level)))
-    before = f'{{{{\\"time\\":\\"{{second[1]}}{{MS[ms]}}{{second[2]}}\\",\\"level\\":{name},\\"logger\\":{{quote(self.name)}}'
-    return before + ',\\"message\\":{quote(message)},\\"thread\\":{quote(thread)}{site[0]}{rest}}}\\n'
+    name = quote(logging.getLevelName(level)).replace("{", "{{").replace("}", "}}")
+    line = '{{"time":"{second[1]}{MS[ms]}{second[2]}","level":' + name + ',"logger":{quote(self.name)}'
+    line += ',"message":{quote(message)},"thread":{quote(thread)}{site[0]}{rest}}}'
+    return line.replace("\\", "\\\\").replace('"', '\\"') + "\\n"
 
 
 def _site_text(pieces: list[Piece], values: dict[str, Any]) -> str:
@@ -227,7 +229,7 @@ def _namespace(output: Output, formatter: Formatter) -> dict[str, Any]:
 
     def find(frame: FrameType | None) -> tuple[str, ...]:
         """The texts of a call site that is new, or behind frames of logging itself (``logging.info``)."""
-        while frame is not None and os.path.normcase(frame.f_code.co_filename) == logging._srcfile:  # type: ignore[attr-defined]
+        while frame is not None and os.path.normcase(frame.f_code.co_filename) == _SOURCE:
             frame = frame.f_back
         if frame is None or "importlib" in frame.f_code.co_filename:
             raise LookupError  # the standard library knows what to do
@@ -265,7 +267,7 @@ def _namespace(output: Output, formatter: Formatter) -> dict[str, Any]:
 
     redactor = formatter.redactor
     space |= {
-        "ACTIVE": threading._active,  # type: ignore[attr-defined]
+        "ACTIVE": threading._active,  # type: ignore[attr-defined] # noqa: SLF001 - current_thread() is this and a call
         "CONTEXT": current.get,
         "MORE": lambda fields: more_fields(fields, redactor),
         "MS": [f"{'' if isinstance(form, JsonForm) else ','}{ms:03d}" for ms in range(1000)],
@@ -281,7 +283,7 @@ def _namespace(output: Output, formatter: Formatter) -> dict[str, Any]:
         "current_thread": threading.current_thread,
         "escape": escape,
         "find": find,
-        "getframe": sys._getframe,
+        "getframe": sys._getframe,  # noqa: SLF001 - what logging uses
         "get_ident": threading.get_ident,
         "getpid": os.getpid,
         "logging": logging,

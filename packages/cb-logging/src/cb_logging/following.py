@@ -15,7 +15,7 @@ from typing import IO
 from cb_logging.compressed import SUFFIXES, open_packed
 from cb_logging.reading import BLOCK, Query, Record, blocks, spans
 from cb_logging.rotation import rotated as rotated_files
-from cb_logging.schema import Schema, detect
+from cb_logging.schema import PlainSchema, Schema, detect
 
 __all__ = ["follow"]
 
@@ -69,53 +69,58 @@ def follow(
         stop: Asked when there is nothing new: whether to end.
     """
     log = Path(path)
-    now: _Tail | None = None
-    before: _Tail | None = None
-    while now is None:
-        try:
-            now = _Tail(log)
-        except FileNotFoundError:
-            if stop():
-                return
-            time.sleep(interval)
+    if not _waited(log, interval, stop):
+        return
+    now, before = _Tail(log), None
     if schema is None and (sample := os.pread(now.file.fileno(), 1 << 16, 0)):
         schema = detect(sample)
     try:
-        if rotated and schema is not None:
-            for old in rotated_files(log):
+        if schema is not None:
+            for old in rotated_files(log) if rotated else ():
                 yield from _whole(old, schema)
-        if last is not None and schema is not None:
-            now.place = _place_of_last(now, schema, last)
+            if last is not None:
+                now.place = _place_of_last(now, schema, last)
         while True:
-            found = False
-            for tail in (before, now):
-                while tail is not None and (data := tail.lines()):
-                    found = True
-                    schema = schema or detect(data)
-                    for start, end in spans(data, schema, Query()):
-                        yield Record(data[start:end], schema)
-            if found:
-                continue
-            try:
-                moved = log.stat().st_ino != now.inode
-            except FileNotFoundError:
-                moved = False
-            if moved:
+            if data := (before.lines() if before is not None else b"") or now.lines():
+                schema = schema or detect(data)
+                yield from _records(data, schema)
+            elif _moved(log, now):
                 if before is not None:
                     before.close()
                 before = now
                 for skipped in _since(log, before.inode):
-                    if schema is not None:
-                        yield from _whole(skipped, schema)
+                    schema = schema or PlainSchema()
+                    yield from _whole(skipped, schema)
                 now = _Tail(log)
-                continue
-            if stop():
+            elif stop():
                 return
-            time.sleep(interval)
+            else:
+                time.sleep(interval)
     finally:
         for tail in (before, now):
             if tail is not None:
                 tail.close()
+
+
+def _waited(log: Path, interval: float, stop: Callable[[], bool]) -> bool:
+    """Wait until the log is there; False if that is not wanted any more."""
+    while not log.exists():
+        if stop():
+            return False
+        time.sleep(interval)
+    return True
+
+
+def _records(data: bytes, schema: Schema) -> Iterator[Record]:
+    return (Record(data[start:end], schema) for start, end in spans(data, schema, Query()))
+
+
+def _moved(log: Path, tail: _Tail) -> bool:
+    """Whether the log's name leads to another file now."""
+    try:
+        return log.stat().st_ino != tail.inode
+    except FileNotFoundError:
+        return False
 
 
 def _since(log: Path, inode: int) -> list[Path]:
@@ -131,8 +136,7 @@ def _whole(path: Path, schema: Schema) -> Iterator[Record]:
     kind = next((kind for kind, suffix in SUFFIXES.items() if path.name.endswith(suffix)), "")
     with open_packed(path, kind) if kind else path.open("rb") as file:
         for block in blocks(file, schema.head):
-            for start, end in spans(block, schema, Query()):
-                yield Record(block[start:end], schema)
+            yield from _records(block, schema)
 
 
 def _place_of_last(tail: _Tail, schema: Schema, count: int) -> int:

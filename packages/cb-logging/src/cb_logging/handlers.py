@@ -118,10 +118,10 @@ def _syslog(url: SplitResult, options: dict[str, str]) -> logging.Handler:
     app = options.get("app", "python")
     return SyslogHandler(
         _address(url, default),
-        transport=transport,
+        transport=transport,  # type: ignore[arg-type] # the kinds in HANDLERS
         facility=facility,
         app=app,
-        context=context,  # type: ignore[arg-type]
+        context=context,
     )
 
 
@@ -150,7 +150,8 @@ def _http(url: SplitResult, options: dict[str, str]) -> logging.Handler:
 def _otlp(url: SplitResult, options: dict[str, str]) -> logging.Handler:
     from cb_logging.otlp import OtlpHandler
 
-    return OtlpHandler(url._replace(scheme=url.scheme.removeprefix("otlp+"), query="").geturl(), **options)
+    target = url._replace(scheme=url.scheme.removeprefix("otlp+"), query="").geturl()
+    return OtlpHandler(target, service=options.get("service", "python"))
 
 
 def _journal(url: SplitResult, options: dict[str, str]) -> logging.Handler:  # noqa: ARG001

@@ -95,5 +95,5 @@ def more_fields(fields: Mapping[str, Any], redactor: Redactor | None) -> str:
     except Exception:  # noqa: BLE001 - a circular value: each that can be shown is shown
         text = _plain({key: _text(value) for key, value in fields.items()})
     if redactor is not None and redactor.near(text):
-        text = dumps(redactor.value(json.loads(text)))
+        text = dumps({"": redactor.value(json.loads(text))})[4:-1]
     return "," + text[1:-1]

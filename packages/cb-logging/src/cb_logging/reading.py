@@ -295,7 +295,9 @@ def read(
         level: This one or above.
         since: From this time on; see `moment` for how it may be written.
         until: Before this time.
-        logger: Of these loggers; likewise *module* and *thread*, where the format has them.
+        logger: Of these loggers.
+        module: Of these modules.
+        thread: Of these threads; a record whose format does not have it is none of them.
         grep: An expression that must be found in the record, its traceback included.
         format: ``auto``, ``book``, ``basic``, ``json``, ``plain``, a ``%`` format, or a `Template`.
         datefmt: Of the format.

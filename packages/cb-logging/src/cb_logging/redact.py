@@ -18,24 +18,22 @@ _KEYS = (
 )
 _VALUE = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?:bearer|basic)\s+[^\s,;"'}\]]+|[^\s,;&"')}\]]+"""
 _HEADER = r"""(?:set-)?cookie|(?:proxy-)?authorization"""
-_SHAPES = "|".join(
-    (
-        r"eyJ[\w-]{8,2000}\.[\w-]{1,4000}(?:\.[\w-]{1,2000})?",  # JSON Web Token
-        r"(?:AKIA|ASIA)[A-Z0-9]{16}",
-        r"AIza[\w-]{30,40}",
-        r"gh[pousr]_\w{20,255}|github_pat_\w{20,255}|glpat-[\w-]{15,80}",
-        r"sk[-_][\w-]{16,200}|[rp]k_(?:live|test)_\w{10,200}",
-        r"xox[abeprs]-[\w-]{10,250}",
-        r"npm_\w{30,60}|pypi-[\w-]{30,250}|hf_\w{30,60}|SG\.[\w-]{16,40}\.[\w-]{16,80}",
-        r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[\w+/=\s\\-]{0,8000}?-----END [A-Z ]{0,20}PRIVATE KEY-----",
-    )
+_SHAPES = (
+    r"eyJ[\w-]{8,2000}\.[\w-]{1,4000}(?:\.[\w-]{1,2000})?|"  # JSON Web Token
+    r"(?:AKIA|ASIA)[A-Z0-9]{16}|"
+    r"AIza[\w-]{30,40}|"
+    r"gh[pousr]_\w{20,255}|github_pat_\w{20,255}|glpat-[\w-]{15,80}|"
+    r"sk[-_][\w-]{16,200}|[rp]k_(?:live|test)_\w{10,200}|"
+    r"xox[abeprs]-[\w-]{10,250}|"
+    r"npm_\w{30,60}|pypi-[\w-]{30,250}|hf_\w{30,60}|SG\.[\w-]{16,40}\.[\w-]{16,80}|"
+    r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[\w+/=\s\\-]{0,8000}?-----END [A-Z ]{0,20}PRIVATE KEY-----"
 )
 _PII = r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}|\+?\d(?:[ ().-]?\d){6,15}"
 _HIDDEN = "***"
 
 
 def _near(text: str) -> bool:
-    """Whether a secret is thinkable; written out, for it runs on every record that has a ``:``, ``=``, ``-`` or ``_``."""
+    """Whether a secret is thinkable; written out, for it runs on every record with a ``:``, ``=``, ``-`` or ``_``."""
     low = text.lower()
     return (
         "pass" in low

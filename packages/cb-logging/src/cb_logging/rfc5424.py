@@ -20,7 +20,7 @@ from cb_logging.template import message_of, traceback_of
 
 __all__ = ["FACILITIES", "SyslogHandler"]
 
-_NAMES = "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp".split()
+_NAMES = ["kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"]
 FACILITIES = {name: number for number, name in enumerate(_NAMES)} | {f"local{n}": 16 + n for n in range(8)}
 
 
@@ -74,7 +74,7 @@ class SyslogHandler(logging.Handler):
         self._socket: socket.socket | None = None
 
     def message(self, record: logging.LogRecord) -> bytes:
-        """The record as an RFC 5424 message: call site and ``extra`` as structured data, a traceback behind the text."""
+        """The record as an RFC 5424 message: call site and ``extra`` are structured data, a traceback is text."""
         time = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="microseconds")
         fields = {"logger": record.name, "thread": record.threadName, "module": record.module, "line": record.lineno}
         fields |= {key: value for key, value in record.__dict__.items() if key not in RESERVED}

@@ -15,12 +15,14 @@ import mmap
 import os
 import re
 import shutil
+import threading
 import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cb_logging.compressed import SUFFIXES, open_packed
+from cb_logging.compressed import SUFFIXES, open_packed, zstd
 from cb_logging.errors import ConfigError
 from cb_logging.sinks import FileSink
 
@@ -80,6 +82,8 @@ class Rotation:
             keep = 0
         if compress not in {"", *SUFFIXES}:
             raise ConfigError("compress", compress, "is no way to compress", SUFFIXES)
+        if compress == "zst":
+            zstd()
         return cls(size, period, int(keep), age, compress)
 
 
@@ -103,7 +107,8 @@ class RotatingSink(FileSink):
         self._limit = rotation.size or 1 << 62
         folder, name = os.path.split(self.path)
         self._side = os.path.join(folder, f".{name}.rotation")  # noqa: PTH118 - as path is
-        self._busy = False
+        self.after_fork()
+        _live.add(self)
         self._next = 0  # when this period ends
         with self._side_file() as side:
             self._attach(side)
@@ -164,16 +169,22 @@ class RotatingSink(FileSink):
             period: Rotate for the time: the number of the period that begins. The clock of a process may be behind, or
                 set back: what counts is the highest number that any has seen.
         """
-        if self._busy:  # another thread, or a signal handler within: the one at work does it
-            return
-        self._busy = True
-        try:
-            with self._side_file() as side:
-                if os.fstat(side).st_ino != self._side_ino:  # somebody removed it
-                    self._attach(side)
-                self._rotate(period)
-        finally:
-            self._busy = False
+        with self._lock:
+            if self._busy:  # a signal handler that logs, within the lines below
+                return
+            self._busy = True
+            try:
+                with self._side_file() as side:
+                    if os.fstat(side).st_ino != self._side_ino:  # somebody removed it
+                        self._attach(side)
+                    self._rotate(period)
+            finally:
+                self._busy = False
+
+    def after_fork(self) -> None:
+        """A lock that another thread held when the process forked is nobody's to give back."""
+        self._lock = threading.RLock()
+        self._busy = False
 
     def _rotate(self, period: int) -> None:
         mine = os.fstat(self.fd)
@@ -209,6 +220,17 @@ class RotatingSink(FileSink):
             if self.rotation.compress and not packed:
                 _pack(moved, self.rotation.compress)
         os.rename(self.path, f"{self.path}.1")  # noqa: PTH104 - strings, as all here
+
+
+_live: weakref.WeakSet[RotatingSink] = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    for sink in list(_live):
+        sink.after_fork()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def _pack(path: Path, kind: str) -> None:

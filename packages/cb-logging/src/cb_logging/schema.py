@@ -1,4 +1,4 @@
-"""What the lines of a log look like: a template, JSON objects, or just lines; told, or found out from the first ones."""
+"""What the lines of a log look like: a template, JSON objects, or just lines; told, or found out by reading some."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from cb_logging import fast
 from cb_logging.errors import ConfigError
@@ -44,7 +44,7 @@ class Setup:
         """Records that could not be written, by the name of the place."""
         return {one.sink.name: one.failures for one in self.handlers if isinstance(one, Output)}
 
-    def __enter__(self) -> Setup:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -70,7 +70,8 @@ class Setup:
         if len(root.handlers) == 1 and isinstance(root.handlers[0], Output):
             fast.install(root.handlers[0])  # of the set-up that this one was made within
 
-    def _install(self, least: int, levels: Mapping[str, str | int], *, warnings: bool, uncaught: bool) -> None:
+    def install(self, least: int, levels: Mapping[str, str | int], *, warnings: bool, uncaught: bool) -> None:
+        """Take the root logger over."""
         root = logging.root
         numbers = {name: level_of(value) for name, value in levels.items()}
         for name, number in numbers.items():
@@ -173,7 +174,7 @@ def setup(
         for one in made.handlers:
             one.close()
         raise
-    made._install(least, numbers, warnings=warnings, uncaught=uncaught)
+    made.install(least, numbers, warnings=warnings, uncaught=uncaught)
     return made
 
 
@@ -244,10 +245,10 @@ def setup_toml(path: str | os.PathLike[str]) -> Setup:
 
 
 def setup_env(prefix: str = "CB_LOGGING_", environment: Mapping[str, str] | None = None) -> Setup:
-    """`setup` from environment variables: ``CB_LOGGING_LEVEL``, ``_FORMAT``, ``_TO`` (several with spaces between) …
+    """`setup` from environment variables: ``CB_LOGGING_LEVEL``, ``CB_LOGGING_FORMAT`` and so on.
 
-    ``_LEVELS`` is written ``urllib3=WARNING,shop.db=DEBUG``; ``_CONFIG`` is the path of a TOML file, and the others count
-    above what it says.
+    ``CB_LOGGING_TO`` may name several, with blanks between; ``CB_LOGGING_LEVELS`` is ``urllib3=WARNING,shop.db=DEBUG``.
+    What the TOML file ``CB_LOGGING_CONFIG`` says counts where no variable does.
     """
     variables = os.environ if environment is None else environment
     settings: dict[str, Any] = {}

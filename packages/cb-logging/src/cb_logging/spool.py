@@ -1,7 +1,7 @@
 """A sink whose caller does not wait for the file, and that a kill does not empty.
 
-A record is copied into a file that is mapped into memory (``NAME.spool-PID-…`` beside the log): no system call, and what
-is copied is the kernel's when the process dies, however it dies. A thread moves it to the log, many records in one
+A record is copied into a file that is mapped into memory (``NAME.spool-PID-…`` beside the log): no system call, and
+what is copied is the kernel's when the process dies, however it dies. A thread moves it to the log, many records in one
 write. `recover` moves what a dead process left; it runs whenever a log with a spool is opened, and as
 ``cb-logging recover``.
 
@@ -13,8 +13,8 @@ The mapped file: eight words of 8 bytes, then the records as they will stand in 
 
 Everything is ordered so that a death at any instruction leaves a state that is true: a record is copied before ``end``
 counts it; ``begin`` moves when the log has it, which ends the intent with the same store; if death falls between the
-two, what the log holds behind ``size`` tells how far the write came. So recovery neither loses nor doubles. (A power cut
-is another matter: that takes an fsync.)
+two, what the log holds behind ``size`` tells how far the write came. So recovery neither loses nor doubles. (A power
+cut is another matter: that takes an fsync.)
 """
 
 from __future__ import annotations
@@ -226,15 +226,13 @@ def _recover(fd: int, log: str) -> int:
     begin, end = words[_BEGIN], words[_END]
     if words[0] != _MAGIC or end <= begin:
         return 0
-    whole = True
     if words[_INTENT] == begin + 1:
-        done, whole = _already(log, words[_SIZE], words[_INODE], data[_HEADER + begin : _HEADER + words[_UNTIL]])
-        begin += done
+        begin += _already(log, words[_SIZE], words[_INODE], data[_HEADER + begin : _HEADER + words[_UNTIL]])
     waiting = data[_HEADER + begin : _HEADER + end]
     target = open_log(log)
     try:
         size = os.fstat(target).st_size
-        if whole and size:  # what is torn at the end is another's
+        if size and waiting:  # what is torn at the end is another's
             with open(log, "rb") as before:  # noqa: PTH123 - a string, as FileSink has it
                 waiting = b"\n" * (os.pread(before.fileno(), 1, size - 1) != b"\n") + waiting
         append_whole(target, waiting)
@@ -243,22 +241,26 @@ def _recover(fd: int, log: str) -> int:
     return waiting.count(b"\n")
 
 
-def _already(log: str, size: int, inode: int, written: bytes) -> tuple[int, bool]:
-    """How much of what was being written is in the log, and whether to go on with a whole record.
+def _already(log: str, size: int, inode: int, written: bytes) -> int:
+    """How much of what was being written is in the log: death came between a write and the note that it was done.
 
-    Death came between a write and the note that it was done.
+    A record that was torn is made whole where it is, if nothing came behind it.
     """
     for file in (Path(log), *rotated(log)):
         try:
             if file.stat().st_ino != inode:
                 continue
-            with file.open("rb") as opened:
+            with file.open("r+b") as opened:
                 opened.seek(size)
-                there = opened.read(len(written))
+                there = opened.read(len(written) + 1)
+                same = len(os.path.commonprefix([there, written]))  # noqa: RUF071 - of bytes, and meant so
+                if same == len(there):
+                    end = (
+                        same if same in {0, len(written)} or written[same - 1] == 10 else written.find(b"\n", same) + 1
+                    )
+                    opened.write(written[same:end])
+                    return end
         except FileNotFoundError:  # rotated in this moment: it is in the list under its new name
             continue
-        same = len(os.path.commonprefix([there, written]))
-        if same == len(there) < len(written) and file == Path(log):
-            return same, False  # all that there is, is ours: go on where it was torn
-        return written.rfind(b"\n", 0, same) + 1, True
-    return 0, True
+        return written.rfind(b"\n", 0, same) + 1
+    return 0

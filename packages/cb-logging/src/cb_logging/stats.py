@@ -70,12 +70,9 @@ def summarise(
     datefmt: str | None = None,
     rotated: bool = False,
 ) -> Summary:
-    """Count the records of a log; the conditions are those of `read`.
+    """Count the records of a log: *by* names of `GROUPS`, and by time in a *bucket* of a second, minute, hour or day.
 
-    Args:
-        path: As in `read`.
-        by: Of `GROUPS`.
-        bucket: ``second``, ``minute``, ``hour`` or ``day``: count by time as well.
+    What else it takes is what `read` takes.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile() as file:
@@ -138,8 +135,8 @@ def _by_cut(
 ) -> Callable[[bytes], None] | None:
     """Count by the keys that are cut out of lines; None if the template does not allow it.
 
-    It must begin with the time as logging writes it. The key ends before the literal behind the last field wanted; where
-    that literal came earlier by chance, the key is none, and the line is matched as a whole.
+    It must begin with the time as logging writes it. The key ends before the literal behind the last field wanted;
+    where that literal came earlier by chance, the key is none, and the line is matched as a whole.
     """
     pieces = template.pieces
     if template.datefmt is not None or pieces[0].name != "asctime" or pieces[0].padded or template.level_column is None:

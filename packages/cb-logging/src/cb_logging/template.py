@@ -1,8 +1,9 @@
 """A format is a schema: one object writes records by it, reads them back, and says where in a line the level is.
 
-Contract: `Template.render` gives what `logging.Formatter` gives, byte for byte, but for two things that a reader must be
-able to trust: control characters in a value come out as escapes, and a line of a traceback that would read as the beginning
-of a record is indented by a space. So each line that `Template.head` matches is one record, and nobody can forge one.
+Contract: `Template.render` gives what `logging.Formatter` gives, byte for byte, but for two things that a reader must
+be able to trust: control characters in a value come out as escapes, and a line of a traceback that would read as the
+beginning of a record is indented by a space. So each line that `Template.head` matches is one record: nobody can forge
+one.
 """
 
 from __future__ import annotations
