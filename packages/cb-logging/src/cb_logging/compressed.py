@@ -29,4 +29,4 @@ def zstd() -> Any:
     try:
         return importlib.import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
     except ImportError:
-        raise ConfigError("compression", kind, "is not there (pip install 'cb-logging[zstd]')") from None
+        raise ConfigError("compress", "zst", "is not there (pip install 'cb-logging[zstd]')") from None

@@ -13,7 +13,7 @@ import io
 import logging
 import mmap
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from cb_logging.errors import ContactsError
@@ -21,7 +21,7 @@ from cb_logging.errors import ContactsError
 __all__ = ["Contacts", "menu"]
 
 log = logging.getLogger(__name__)
-_BOM = b"\xef\xbb\xbf"
+_BOM = "\ufeff"
 
 
 class Contacts:
@@ -56,7 +56,7 @@ class Contacts:
             fcntl.flock(fd, fcntl.LOCK_EX)
             size = os.fstat(fd).st_size
             before = b""
-            if size > len(_BOM) or os.pread(fd, 3, 0) not in {b"", _BOM}:
+            if os.pread(fd, 4, 0) not in {b"", _BOM.encode()}:
                 header = self._header(fd)
                 if os.pread(fd, 1, size - 1) != b"\n":
                     log.warning("the last line of %s was not ended: it is ended now", self.path)
@@ -85,14 +85,13 @@ class Contacts:
         with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as data:
             return b'"\n' if _quotes(data, 0, len(data)) % 2 else b"\n"
 
-    def _rows(self, file: io.BufferedIOBase | io.FileIO) -> Iterator[list[str]]:
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="backslashreplace", newline="")  # type: ignore[type-var]
+    def _rows(self, file: Iterable[bytes]) -> Iterator[list[str]]:
+        """The rows of an open file, line breaks in fields as they are."""
+        lines = (line.decode("utf-8", "backslashreplace").removeprefix(_BOM) for line in file)
         try:
-            yield from csv.reader(text)
+            yield from csv.reader(lines)
         except csv.Error as error:
-            raise ContactsError(f"{self.path}: {error}") from error
-        finally:
-            text.detach()
+            raise ContactsError(f"{self.path}: {error} (a spreadsheet may save it anew)") from error
 
     def _contacts(self) -> Iterator[dict[str, str]]:
         """All contacts, one at a time; a row that is torn is told of and passed over."""
