@@ -79,7 +79,7 @@ _CLOCK = (
     else ["created = clock()", "now = int(created)", "ms = int((created - now) * 1000)"]
 )
 _CLOCK += ["second = SECOND[0]", "if second[0] != now: second = tick(now)"]
-_HINTS = ("=", ":", "@", "_", "-", "eyJ", "IA", "AIza", "SG.")
+_HINTS = ("=", ":", "@", "_", "-", "eyJ", "IA", "AIza", "SG.", "earer")
 
 
 def install(output: Output) -> bool:

@@ -1,11 +1,12 @@
 """Wait for what is added to a log: each record once, also when it is rotated, cut off, or not there yet.
 
-A writer may still add to a file that was just renamed, so that one stays open and is looked at until the next rotation.
+A writer may still add to a file that was just renamed, so the last ones stay open and are looked at.
 Files that came and went between two looks are found by following the numbers from the one that was read last.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -23,15 +24,15 @@ __all__ = ["follow"]
 class _Tail:
     """One file, from a place on, line by line: what is not a whole line waits."""
 
-    def __init__(self, path: Path, place: int = 0) -> None:
+    def __init__(self, path: Path) -> None:
         self.file: IO[bytes] = path.open("rb", buffering=0)
-        self.place = place
+        self.place = 0
         self._rest = b""
 
     @property
-    def inode(self) -> int:
+    def state(self) -> os.stat_result:
         """Which file it is, whatever it is called by now."""
-        return os.fstat(self.file.fileno()).st_ino
+        return os.fstat(self.file.fileno())
 
     def lines(self) -> bytes:
         """Whole lines that are new, as many as there are up to a block."""
@@ -71,35 +72,33 @@ def follow(
     log = Path(path)
     if not _waited(log, interval, stop):
         return
-    now, before = _Tail(log), None
-    if schema is None and (sample := os.pread(now.file.fileno(), 1 << 16, 0)):
-        schema = detect(sample)
+    tails = [_Tail(log)]  # the log, and before it the last that it was rotated to: somebody may still write to them
+    if schema is None:
+        schema = _sample([log, *reversed(rotated_files(log))])
     try:
-        if schema is not None:
-            for old in rotated_files(log) if rotated else ():
-                yield from _whole(old, schema)
-            if last is not None:
-                now.place = _place_of_last(now, schema, last)
+        for old in rotated_files(log) if rotated else ():
+            with _opened(old) as file:
+                yield from _whole(file, schema or PlainSchema())
+        if last is not None and schema is not None:
+            tails[0].place = _place_of_last(tails[0], schema, last)
         while True:
-            if data := (before.lines() if before is not None else b"") or now.lines():
+            if data := next(filter(None, (tail.lines() for tail in tails)), b""):
                 schema = schema or detect(data)
                 yield from _records(data, schema)
-            elif _moved(log, now):
-                if before is not None:
-                    before.close()
-                before = now
-                for skipped in _since(log, before.inode):
-                    schema = schema or PlainSchema()
-                    yield from _whole(skipped, schema)
-                now = _Tail(log)
+            elif fresh := _moved(log, tails[-1]):
+                plain: list[_Tail] = []
+                for packed in _between(log, tails[-1], fresh, plain):
+                    yield from _whole(packed, schema or PlainSchema())
+                while len(tails) > 3:  # these have been read
+                    tails.pop(0).close()
+                tails += [*plain, fresh]
             elif stop():
                 return
             else:
                 time.sleep(interval)
     finally:
-        for tail in (before, now):
-            if tail is not None:
-                tail.close()
+        for tail in tails:
+            tail.close()
 
 
 def _waited(log: Path, interval: float, stop: Callable[[], bool]) -> bool:
@@ -115,28 +114,61 @@ def _records(data: bytes, schema: Schema) -> Iterator[Record]:
     return (Record(data[start:end], schema) for start, end in spans(data, schema, Query()))
 
 
-def _moved(log: Path, tail: _Tail) -> bool:
-    """Whether the log's name leads to another file now."""
+def _sample(files: list[Path]) -> Schema | None:
+    """How the first of the files that has anything in it is written."""
+    for one in files:
+        with _opened(one) as file:
+            if sample := file.read(1 << 16):
+                return detect(sample)
+    return None
+
+
+def _moved(log: Path, tail: _Tail) -> _Tail | None:
+    """The log anew, if its name leads to another file now."""
     try:
-        return log.stat().st_ino != tail.inode
+        if log.stat().st_ino != tail.state.st_ino:
+            return _Tail(log)
     except FileNotFoundError:
-        return False
+        pass  # in the middle of a rotation
+    return None
 
 
-def _since(log: Path, inode: int) -> list[Path]:
-    """The rotated files that are younger than the one that was read last."""
-    files = rotated_files(log)
-    for number, one in enumerate(files):
-        if one.exists() and one.stat().st_ino == inode:
-            return files[number + 1 :]
-    return []
+def _between(log: Path, before: _Tail, fresh: _Tail, plain: list[_Tail]) -> Iterator[IO[bytes]]:
+    """Find the files that came and went between two looks: give out those that are compressed, collect the others.
+
+    The numbers are gone up from the log, as rotation moves files: what is renamed meanwhile is met again, never missed.
+    """
+    seen, packed = {fresh.state.st_ino}, list[Path]()
+    last = before.state
+    for number in range(1, len(rotated_files(log)) + 4):  # some may come meanwhile
+        try:
+            tail = _Tail(log.with_name(f"{log.name}.{number}"))
+        except FileNotFoundError:
+            some = [log.with_name(f"{log.name}.{number}{suffix}") for suffix in SUFFIXES.values()]
+            there = [one for one in some if one.exists() and one.stat().st_mtime_ns > last.st_mtime_ns]
+            packed += there
+            continue
+        if tail.state.st_ino == last.st_ino or tail.state.st_mtime_ns < last.st_mtime_ns:
+            tail.close()
+            break
+        if tail.state.st_ino in seen:
+            tail.close()
+            continue
+        seen.add(tail.state.st_ino)
+        plain.insert(0, tail)
+    for one in reversed(packed):
+        with contextlib.suppress(FileNotFoundError), _opened(one) as file:
+            yield file
 
 
-def _whole(path: Path, schema: Schema) -> Iterator[Record]:
+def _opened(path: Path) -> IO[bytes]:
     kind = next((kind for kind, suffix in SUFFIXES.items() if path.name.endswith(suffix)), "")
-    with open_packed(path, kind) if kind else path.open("rb") as file:
-        for block in blocks(file, schema.head):
-            yield from _records(block, schema)
+    return open_packed(path, kind) if kind else path.open("rb")
+
+
+def _whole(file: IO[bytes], schema: Schema) -> Iterator[Record]:
+    for block in blocks(file, schema.head):
+        yield from _records(block, schema)
 
 
 def _place_of_last(tail: _Tail, schema: Schema, count: int) -> int:

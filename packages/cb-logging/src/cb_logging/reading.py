@@ -424,7 +424,8 @@ def _between(source: Source, schema: Schema, query: Query) -> Iterator[bytes]:
 def _bisect(fd: int, size: int, schema: Schema, wanted: float) -> int | None:
     """The place of a record before which all are earlier than *wanted*; None if the times are not in order."""
     low, high = 0, size
-    earliest, latest = float("-inf"), float("inf")
+    earliest = _record_after(fd, 0, size, schema)[1] or float("-inf")
+    latest = _record_after(fd, max(0, size - (1 << 16)), size, schema)[1] or float("inf")
     while high - low > 1 << 16:
         middle = (low + high) // 2
         place, when = _record_after(fd, middle, high, schema)

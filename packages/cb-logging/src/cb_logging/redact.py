@@ -16,7 +16,7 @@ __all__ = ["Redactor"]
 _KEYS = (
     r"passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|credentials?|session[_-]?id"
 )
-_VALUE = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?:bearer|basic)\s+[^\s,;"'}\]]+|[^\s,;&"')}\]]+"""
+_VALUE = r"""\\+["'][^"'\\]*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?:bearer|basic)\s+[^\s,;"'}\]]+|[^\s,;&"')}\]]+"""
 _HEADER = r"""(?:set-)?cookie|(?:proxy-)?authorization"""
 _SHAPES = (
     r"eyJ[\w-]{8,2000}\.[\w-]{1,4000}(?:\.[\w-]{1,2000})?|"  # JSON Web Token
@@ -86,8 +86,9 @@ class Redactor:
             raise ConfigError("redact", extra, "holds what is no key (letters, digits, _ and -)")
         names = "|".join((_KEYS, *(re.escape(key) for key in extra)))
         self._key = re.compile(f"(?:{names}|{_HEADER})(?-i:(?![a-z]))", re.IGNORECASE)
-        quote = r"\\?[\"']?"
+        quote = r"\\*[\"']?"
         self._steps: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
+            (re.compile(_SHAPES), _HIDDEN),
             (re.compile(rf"(?i)((?:{_HEADER}){quote}\s*[:=,]\s*b?{quote})[^\"'\r\n\\]+"), rf"\1{_HIDDEN}"),
             (
                 re.compile(
@@ -97,7 +98,6 @@ class Redactor:
             ),
             (re.compile(r"(://[^\s/:@]{0,256}:)[^\s/]{1,512}@"), rf"\1{_HIDDEN}@"),
             (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,4000}"), rf"\1{_HIDDEN}"),
-            (re.compile(_SHAPES), _HIDDEN),
         ]
         if "pii" in keys:
             self._steps.append((re.compile(_PII), _HIDDEN))
@@ -129,5 +129,9 @@ class Redactor:
 
 def _hide_value(match: re.Match[str]) -> str:
     """The key stays, and so do the quotes."""
-    quote = match[2][0] if match[2][0] in "\"'" else ""
+    value = match[2]
+    if value[0] == "\\":  # quotes within quotes: what ends them comes behind the match
+        depth = len(value) - len(value.lstrip("\\"))
+        return f"{match[1]}{value[: depth + 1]}{_HIDDEN}"
+    quote = value[0] if value[0] in "\"'" else ""
     return f"{match[1]}{quote}{_HIDDEN}{quote}"

@@ -146,6 +146,8 @@ def _by_cut(
     last = places[-1]
     if not wanted <= {piece.name for piece in pieces} or last + 1 >= len(pieces) or pieces[last + 1].name:
         return None
+    if pieces[last].name != "levelname" and last + 3 < len(pieces) and pieces[last + 2].name == "lineno":
+        last += 2  # a number behind it leaves no doubt where the field ends
     stop = pieces[last + 1].literal.encode()
     column = template.level_column
     minute = 20 if bucket == "second" else 17  # with the character behind it
