@@ -21,7 +21,7 @@ def make(path: Path, records: int, *, text: str = BOOK, step: float = 0.5, start
             name = dice.choice(LEVELS)
             level = logging.getLevelNamesMapping()[name]
             record = logging.LogRecord(
-                f"shop.{dice.choice('abc')}", level, f"/srv/{dice.choice(['till', 'web', 'db'])}.py", dice.randrange(99),
+                f"shop.{dice.choice('abc')}", level, f"/srv/{dice.choice('abc')}.py", dice.randrange(99),
                 dice.choice(["order %d", "a - [ERROR] [x] in message %d", "ERROR %d", "ключ %d"]), (number,), None,
             )  # fmt: skip
             record.created = start + number * step

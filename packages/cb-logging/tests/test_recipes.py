@@ -83,7 +83,7 @@ MADE = {
     "journal:{0}/j": "JournalHandler",
     "otlp+http://localhost:4318/v1/logs?service=s": "OtlpHandler",
     "otlp+https://localhost:4318/v1/logs": "OtlpHandler",
-    "memory:10?target=null:&flush=WARNING": "MemoryHandler",
+    "memory:10?target=null:&flush=WARNING": "_Memory",
     "queue:?target=null:": "_Queue",
     "http://localhost:80/log?method=get": "HTTPHandler",
     "https://localhost/log": "HTTPHandler",

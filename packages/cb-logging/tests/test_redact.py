@@ -25,7 +25,8 @@ SHAPES = [
     "SG.abcdefghijklmnopqrstuv.abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
 ]
 KEYS = [
-    "password", "passwd", "pwd", "secret", "client_secret", "token", "access_token", "refresh-token", "api_key", "apikey",
+    "password", "passwd", "pwd", "secret", "client_secret", "token", "access_token", "refresh-token", "api_key",
+    "apikey",
     "API-KEY", "private_key", "access_key", "session_id", "passphrase", "db_password", "X-Api-Key", "credential",
     "aws_secret_access_key",
 ]  # fmt: skip

@@ -131,7 +131,7 @@ def _event_log(url: SplitResult, options: dict[str, str]) -> logging.Handler:
 
 def _memory(url: SplitResult, options: dict[str, str]) -> logging.Handler:
     capacity = _number("handler", _place(url))
-    return std.MemoryHandler(capacity, level(options.get("flush", "ERROR")), _target(url, options))
+    return _Memory(capacity, level(options.get("flush", "ERROR")), _target(url, options))
 
 
 def _queue(url: SplitResult, options: dict[str, str]) -> logging.Handler:
@@ -168,6 +168,20 @@ def _target(url: SplitResult, options: dict[str, str]) -> logging.Handler:
     if "target" not in options:
         raise ConfigError("handler", url.geturl(), "names no handler behind it (write ?target=…)")
     return handler(options["target"])
+
+
+class _Memory(std.MemoryHandler):
+    """Closes the handler behind it, too; and gives the format to that."""
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - logging's name
+        if self.target is not None:
+            self.target.setFormatter(fmt)
+
+    def close(self) -> None:
+        target = self.target
+        super().close()
+        if target is not None:
+            target.close()
 
 
 class _Queue(std.QueueHandler):

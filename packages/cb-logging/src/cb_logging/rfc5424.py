@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import os
@@ -63,9 +64,9 @@ class SyslogHandler(logging.Handler):
         timeout: float = 5.0,
         redactor: Redactor | None = None,
     ) -> None:
-        super().__init__()
         if facility not in FACILITIES:
             raise ConfigError("facility", facility, "is no syslog facility", FACILITIES)
+        super().__init__()
         self.address, self.transport, self.timeout = address, transport, timeout
         self._facility, self._app = FACILITIES[facility], _token(app, 48)
         self._tls = (context or ssl.create_default_context()) if transport == "tls" else None
@@ -122,9 +123,25 @@ class SyslogHandler(logging.Handler):
             self._socket.close()
             self._socket = None
 
+    def _say_goodbye(self, made: socket.socket) -> None:
+        """End our side and wait for the server's end.
+
+        To close with bytes unread, as TLS's session tickets are, resets the connection, and what is on its way is lost.
+        """
+        with contextlib.suppress(OSError, ValueError):
+            if isinstance(made, ssl.SSLSocket):
+                made.settimeout(self.timeout)
+                made = made.unwrap()
+            made.shutdown(socket.SHUT_WR)
+            made.settimeout(self.timeout)
+            while made.recv(1 << 12):
+                pass
+
     def close(self) -> None:
         self.acquire()
         try:
+            if self._socket is not None and self.transport != "udp":
+                self._say_goodbye(self._socket)
             self._drop()
         finally:
             self.release()
