@@ -121,7 +121,8 @@ SYSLOG_NG = """
 @version: 3.38
 options {{ create-dirs(no); stats-freq(0); }};
 source s {{ syslog(ip("127.0.0.1") port({1}) transport("{2}") {3}); }};
-destination d {{ file("{0}/got" template("$LEVEL|$PROGRAM|${{.SDATA.cb@32473.logger}}|$(indent-multi-line $MSG)\\n")); }};
+destination d {{ file("{0}/got"
+  template("$LEVEL|$PROGRAM|${{.SDATA.cb@32473.logger}}|$(indent-multi-line $MSG)\\n")); }};
 log {{ source(s); destination(d); }};
 """
 

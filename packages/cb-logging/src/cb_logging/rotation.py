@@ -101,6 +101,8 @@ def rotated(path: str | os.PathLike[str]) -> list[Path]:
 class RotatingSink(FileSink):
     """A `FileSink` that rotates."""
 
+    _busy: bool
+
     def __init__(self, path: str | os.PathLike[str], rotation: Rotation, mode: int = 0o600) -> None:
         super().__init__(path, mode)
         self.rotation = rotation
