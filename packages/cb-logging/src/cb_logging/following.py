@@ -6,7 +6,6 @@ Files that came and went between two looks are found by following the numbers fr
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -85,13 +84,14 @@ def follow(
             if data := next(filter(None, (tail.lines() for tail in tails)), b""):
                 schema = schema or detect(data)
                 yield from _records(data, schema)
-            elif fresh := _moved(log, tails[-1]):
-                plain: list[_Tail] = []
-                for packed in _between(log, tails[-1], fresh, plain):
-                    yield from _whole(packed, schema or PlainSchema())
-                while len(tails) > 3:  # these have been read
+            elif _moved(log, tails[-1]):
+                packed, plain = _since(log, tails[-1])
+                for file in packed:
+                    with file:
+                        yield from _whole(file, schema or PlainSchema())
+                while len(tails) > 3 and plain:  # these have been read
                     tails.pop(0).close()
-                tails += [*plain, fresh]
+                tails += plain
             elif stop():
                 return
             else:
@@ -123,42 +123,52 @@ def _sample(files: list[Path]) -> Schema | None:
     return None
 
 
-def _moved(log: Path, tail: _Tail) -> _Tail | None:
-    """The log anew, if its name leads to another file now."""
+def _moved(log: Path, tail: _Tail) -> bool:
+    """Whether the log's name leads to another file now."""
     try:
-        if log.stat().st_ino != tail.state.st_ino:
-            return _Tail(log)
-    except FileNotFoundError:
-        pass  # in the middle of a rotation
-    return None
+        return log.stat().st_ino != tail.state.st_ino
+    except FileNotFoundError:  # in the middle of a rotation
+        return False
 
 
-def _between(log: Path, before: _Tail, fresh: _Tail, plain: list[_Tail]) -> Iterator[IO[bytes]]:
-    """Find the files that came and went between two looks: give out those that are compressed, collect the others.
+def _since(log: Path, before: _Tail) -> tuple[list[IO[bytes]], list[_Tail]]:
+    """What came after a file that was read: those that are compressed by now, and the others, the log last."""
+    while True:
+        packed: list[IO[bytes]] = []
+        plain: list[_Tail] = []
+        try:
+            plain.append(_Tail(log))
+            _go_up(log, before.state, packed, plain)
+            # If the log was not rotated meanwhile, what was met with rising numbers is in order.
+            if not _moved(log, plain[-1]):
+                return packed, plain
+        except FileNotFoundError:
+            pass
+        for one in (*packed, *plain):
+            one.close()
+        if not log.exists():  # gone: it may come back
+            return [], []
 
-    The numbers are gone up from the log, as rotation moves files: what is renamed meanwhile is met again, never missed.
-    """
-    seen, packed = {fresh.state.st_ino}, list[Path]()
-    last = before.state
-    for number in range(1, len(rotated_files(log)) + 4):  # some may come meanwhile
+
+def _go_up(log: Path, last: os.stat_result, packed: list[IO[bytes]], plain: list[_Tail]) -> None:
+    """Open the rotated files up to the *last*, each before those that are there."""
+    seen = {plain[0].state.st_ino}
+    for number in range(1, len(rotated_files(log)) + 3):  # a rotation that has begun may move them all by one
         try:
             tail = _Tail(log.with_name(f"{log.name}.{number}"))
         except FileNotFoundError:
             some = [log.with_name(f"{log.name}.{number}{suffix}") for suffix in SUFFIXES.values()]
             there = [one for one in some if one.exists() and one.stat().st_mtime_ns > last.st_mtime_ns]
-            packed += there
+            packed[:0] = [_opened(one) for one in there]
             continue
         if tail.state.st_ino == last.st_ino or tail.state.st_mtime_ns < last.st_mtime_ns:
             tail.close()
-            break
+            return
         if tail.state.st_ino in seen:
             tail.close()
             continue
         seen.add(tail.state.st_ino)
         plain.insert(0, tail)
-    for one in reversed(packed):
-        with contextlib.suppress(FileNotFoundError), _opened(one) as file:
-            yield file
 
 
 def _opened(path: Path) -> IO[bytes]:

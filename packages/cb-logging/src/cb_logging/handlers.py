@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.handlers as std
 import queue
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -75,12 +76,10 @@ def _rotating(url: SplitResult, options: dict[str, str]) -> logging.Handler:
 
 def _timed(url: SplitResult, options: dict[str, str]) -> logging.Handler:
     keep, every = _number("keep", options.get("keep", "5")), _number("interval", options.get("interval", "1"))
-    try:
-        return std.TimedRotatingFileHandler(
-            _place(url), when=options.get("when", "midnight"), interval=every, backupCount=keep, encoding="utf-8"
-        )
-    except ValueError:
-        raise ConfigError("when", options["when"], "is no time", ("S", "M", "H", "D", "midnight", "W0-W6")) from None
+    when = options.get("when", "midnight").upper()
+    if not re.fullmatch("[SMHD]|MIDNIGHT|W[0-6]", when):
+        raise ConfigError("when", when, "is no time", ("S", "M", "H", "D", "midnight", "W0-W6"))
+    return std.TimedRotatingFileHandler(_place(url), when=when, interval=every, backupCount=keep, encoding="utf-8")
 
 
 def _socket(url: SplitResult, options: dict[str, str]) -> logging.Handler:  # noqa: ARG001
@@ -320,8 +319,8 @@ def handler(spec: str) -> logging.Handler:
     Raises:
         ConfigError: There is no such kind, it lacks something, or has an option that is not there.
 
-    >>> handler("memory:100?target=stderr&level=INFO")
-    <MemoryHandler (INFO)>
+    >>> handler("null:?level=INFO")
+    <NullHandler (INFO)>
     >>> handler("rotating:app.log?size=3")
     Traceback (most recent call last):
     cb_logging.errors.ConfigError: handler: 'size' is no option of rotating (use one of: max, keep, level)
