@@ -198,8 +198,9 @@ def test_compressed(tmp_path: Path, suffix: str) -> None:
         assert [one.raw for one in read(packed, **asked)] == [one.raw for one in read(log, **asked)]  # type: ignore[arg-type]
 
 
-def test_several_files(tmp_path: Path) -> None:
+def test_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rotated ones first, in their order; patterns in the order of names."""
+    monkeypatch.setattr("cb_logging.rotation.GRACE", -1)
     log = tmp_path / "app.log"
     sink = RotatingSink(log, Rotation.parse(100, keep=0, compress="gz"))
     for number in range(50):
@@ -307,8 +308,11 @@ class Following(threading.Thread):
 
 @pytest.mark.faults
 @pytest.mark.parametrize("compress", ["", "gz"])
-def test_follow_across_rotations(tmp_path: Path, until: Run, count: Callable[[int, int], int], compress: str) -> None:
+def test_follow_across_rotations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: Run, count: Callable[[int, int], int], compress: str
+) -> None:
     """Every line once and in order, while the log is rotated under the reader, also several times between two looks."""
+    monkeypatch.setattr("cb_logging.rotation.GRACE", -1)
     log = tmp_path / "app.log"
     sink = RotatingSink(log, Rotation.parse(20_000 if compress else 2000, keep=0, compress=compress))
     reader = Following(log)

@@ -140,12 +140,14 @@ def _since(log: Path, before: _Tail) -> tuple[list[IO[bytes]], list[_Tail]]:
             plain.append(_Tail(log))
             _go_up(log, before.state, packed, plain)
             # If the log was not rotated meanwhile, what was met with rising numbers is in order.
-            if not _moved(log, plain[-1]):
+            if log.stat().st_ino == plain[-1].state.st_ino:
                 return packed, plain
         except FileNotFoundError:
             pass
-        for one in (*packed, *plain):
-            one.close()
+        for file in packed:
+            file.close()
+        for tail in plain:
+            tail.close()
         if not log.exists():  # gone: it may come back
             return [], []
 

@@ -4,7 +4,8 @@ A writer must learn of a rotation by another without a system call a record: a f
 (``.NAME.rotation``) are mapped into every process and hold how often it was rotated. Who finds the log full takes the
 lock on that file, looks again, shifts ``log.1`` to ``log.2`` and so on, renames the log, opens a new one and counts up.
 A line that another process writes in that moment goes to ``log.1``. So a file is larger than its bound by one record of
-each writer at most. Files are compressed one rotation later, when nobody writes to them any more.
+each writer at most. Files are compressed at a
+later rotation, when nobody writes to them any more.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from cb_logging.sinks import FileSink
 
 __all__ = ["RotatingSink", "Rotation", "rotated"]
 
+# Seconds after which nobody writes to a rotated file any more: a writer may be held up between looking and writing.
+GRACE = 5.0
 _SIZES = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 _PERIODS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
@@ -219,7 +222,7 @@ class RotatingSink(FileSink):
                 continue
             moved = Path(f"{self.path}.{after}{'.' + packed if packed else ''}")
             old.rename(moved)
-            if self.rotation.compress and not packed:
+            if self.rotation.compress and not packed and moved.stat().st_mtime < time.time() - GRACE:
                 _pack(moved, self.rotation.compress)
         os.rename(self.path, f"{self.path}.1")  # noqa: PTH104 - strings, as all here
 
