@@ -20,7 +20,7 @@ from cb_logging.errors import ContactsError
 
 __all__ = ["Contacts", "menu"]
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _BOM = "\ufeff"
 
 
@@ -38,9 +38,11 @@ class Contacts:
     (['Michael'], [{'name': 'Michael', 'number': '1234-5678'}])
     """
 
+    path: Path
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        log.info("initializing contacts repository with file at: %s", self.path)
+        _log.info("initializing contacts repository with file at: %s", self.path)
 
     def add(self, contact: Mapping[str, str]) -> None:
         """Add a contact; it is on the disk when this returns.
@@ -48,7 +50,7 @@ class Contacts:
         Raises:
             ContactsError: It has no name, or a key that is no column of the file.
         """
-        log.info("creating contact: %s", dict(contact))
+        _log.info("creating contact: %s", dict(contact))
         if not contact.get("name"):
             raise ContactsError(f"{self.path}: a contact needs a name")
         fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -59,10 +61,10 @@ class Contacts:
             if os.pread(fd, 4, 0) not in {b"", _BOM.encode()}:
                 header = self._header(fd)
                 if os.pread(fd, 1, size - 1) != b"\n":
-                    log.warning("the last line of %s was not ended: it is ended now", self.path)
+                    _log.warning("the last line of %s was not ended: it is ended now", self.path)
                     before = self._ending(fd)
             else:
-                log.debug("this is the first contact in the given file. writing headers")
+                _log.debug("this is the first contact in the given file. writing headers")
                 header = sorted(contact)
                 before = _line(header)
             if unknown := contact.keys() - set(header):
@@ -112,26 +114,26 @@ class Contacts:
         if len(row) == len(header):
             return dict(zip(header, row, strict=True))
         if row:
-            log.warning("%s: a line has %d of %d columns, it is passed over", self.path, len(row), len(header))
+            _log.warning("%s: a line has %d of %d columns, it is passed over", self.path, len(row), len(header))
         return None
 
     def names(self) -> Iterator[str]:
         """The names, in the order in which they were added. No file: no contacts."""
-        log.info("retrieving all contact names")
+        _log.info("retrieving all contact names")
         return (contact["name"] for contact in self._contacts())
 
     def get(self, name: str, *, first: bool = False) -> list[dict[str, str]]:
         """The contacts of that name, all or the *first*; time for reading the file once, memory for the hits."""
-        log.info("retrieving full contact for name: %s", name)
+        _log.info("retrieving full contact for name: %s", name)
         found = []
         for contact in self._find(name):
             found.append(contact)
             if first:
                 break
         if found:
-            log.debug("contact was found")
+            _log.debug("contact was found")
         else:
-            log.warning("contact was not found for name: %s", name)
+            _log.warning("contact was not found for name: %s", name)
         return found
 
     def _find(self, name: str) -> Iterator[dict[str, str]]:

@@ -20,6 +20,10 @@ class ConfigError(LogError, ValueError):
         valid: The values that would do, where they can be listed.
     """
 
+    field: str
+    value: object
+    valid: tuple[str, ...]
+
     def __init__(self, field: str, value: object, problem: str, valid: Iterable[str] = ()) -> None:
         self.field, self.value, self.valid = field, value, tuple(valid)
         choices = f" (use one of: {', '.join(self.valid)})" if self.valid else ""
@@ -32,6 +36,8 @@ class FormatError(ConfigError):
     Attributes:
         position: Where it begins in the format, from 0.
     """
+
+    position: int
 
     def __init__(self, value: str, position: int, problem: str, valid: Iterable[str] = ()) -> None:
         self.position = position

@@ -50,6 +50,8 @@ def _field(name: str, value: str) -> bytes:
 class JournalHandler(logging.Handler):
     """Sends records to a journal's socket, by default this machine's."""
 
+    path: str
+
     def __init__(self, path: str = "/run/systemd/journal/socket") -> None:
         super().__init__()
         self.path = path

@@ -55,7 +55,7 @@ class JsonForm:
     A field of the caller's with one of these names gets a ``_`` behind it.
     """
 
-    needs = frozenset(("asctime", "levelname", "name", "message", "threadName", "module", "lineno"))
+    needs: frozenset[str] = frozenset(("asctime", "levelname", "name", "message", "threadName", "module", "lineno"))
 
     def __init__(self) -> None:
         self._seconds: tuple[int, str, str] = (-1, "", "")

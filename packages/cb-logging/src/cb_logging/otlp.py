@@ -81,6 +81,11 @@ class OtlpHandler(logging.Handler):
         timeout: Seconds for a request.
     """
 
+    url: str
+    service: str
+    timeout: float
+    dropped: int
+
     def __init__(self, url: str, *, service: str = "python", capacity: int = 10_000, timeout: float = 5.0) -> None:
         super().__init__()
         if not url.startswith(("http://", "https://")):

@@ -39,6 +39,9 @@ class Formatter(logging.Formatter):
     In `logging.config.dictConfig`: ``{"()": "cb_logging.Formatter", "format": "json"}``.
     """
 
+    redactor: Redactor | None
+    color: bool
+
     def __init__(
         self,
         format: str = "book",  # noqa: A002 - as basicConfig calls it
@@ -74,6 +77,9 @@ class Output(logging.Handler):
     Attributes:
         failures: Records that could not be written.
     """
+
+    sink: Sink
+    failures: int
 
     def __init__(self, sink: Sink, formatter: logging.Formatter | None = None) -> None:
         super().__init__()

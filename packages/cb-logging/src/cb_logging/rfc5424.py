@@ -53,6 +53,10 @@ class SyslogHandler(logging.Handler):
     A send that fails is tried once more on a new connection; then the record goes to `Handler.handleError`.
     """
 
+    address: tuple[str, int]
+    transport: str
+    timeout: float
+
     def __init__(
         self,
         address: tuple[str, int],

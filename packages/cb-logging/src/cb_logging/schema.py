@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from cb_logging.errors import ConfigError
@@ -60,7 +60,7 @@ class Schema(Protocol):
 class JsonSchema:
     """A JSON object on each line, with the usual names for level, time, logger and so on."""
 
-    head = re.compile(rb"\{")
+    head: re.Pattern[bytes] = re.compile(rb"\{")
 
     def needles(self, least: int) -> list[bytes]:
         names = [
@@ -102,7 +102,7 @@ class JsonSchema:
 class PlainSchema:
     """Lines of which nothing is known: each is a record, and its message."""
 
-    head = re.compile(rb"")
+    head: re.Pattern[bytes] = re.compile(rb"")
 
     def needles(self, least: int) -> None:  # noqa: ARG002 - the protocol's
         return None
@@ -119,6 +119,12 @@ class PlainSchema:
 
 class TemplateSchema:
     """A `Template`, as a schema."""
+
+    template: Template
+    head: re.Pattern[bytes]
+    needles: Callable[[int], list[bytes] | None]
+    parse: Callable[[bytes], Fields | None]
+    time_of: Callable[[Fields], float | None]
 
     def __init__(self, template: Template) -> None:
         self.template = template

@@ -38,6 +38,8 @@ class Sink(Protocol):
 class StreamSink:
     """``sys.stderr`` or ``sys.stdout``, whatever these are at the moment."""
 
+    name: str
+
     def __init__(self, name: str) -> None:
         self.name = name
 
@@ -84,6 +86,10 @@ def append_whole(fd: int, data: bytes) -> None:
 
 class FileSink:
     """A file that grows. It may be renamed, removed or cut off by others (logrotate): within a second that is seen."""
+
+    path: str
+    name: str
+    fd: int
 
     def __init__(self, path: str | os.PathLike[str], mode: int = 0o600) -> None:
         self.path = os.path.abspath(path)  # noqa: PTH100 - it must hold when the folder is changed; no links followed

@@ -62,6 +62,9 @@ class Spool:
         interval: Seconds between moves.
     """
 
+    sink: FileSink
+    name: str
+
     def __init__(self, sink: FileSink, *, size: int = 1 << 20, interval: float = 0.05) -> None:
         self.sink, self.name, self._size, self._interval = sink, sink.name, size, interval
         self._open()

@@ -112,6 +112,13 @@ class Template:
     {'levelname': 'INFO', 'name': 'shop', 'message': 'sold 7'}
     """
 
+    text: str
+    datefmt: str | None
+    fields: tuple[str, ...]
+    pieces: list[Piece]
+    needs: frozenset[str]
+    levels: dict[bytes, int]
+
     def __init__(self, text: str = BOOK, *, datefmt: str | None = None, fields: Iterable[str] = ()) -> None:
         self.text, self.datefmt, self.fields = text, datefmt, tuple(fields)
         self.pieces = _pieces(text, self.fields)
