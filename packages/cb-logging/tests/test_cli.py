@@ -33,7 +33,7 @@ def test_version() -> None:
     code = "import sys, cb_logging; print('click' in sys.modules, 'ssl' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "False True\n"
+        == "False False\n"
     )
 
 

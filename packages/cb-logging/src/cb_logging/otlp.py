@@ -9,7 +9,6 @@ import json
 import logging
 import queue
 import threading
-import urllib.request
 from typing import Any
 
 from cb_logging.context import current
@@ -125,6 +124,8 @@ class OtlpHandler(logging.Handler):
                 return
 
     def _post(self, batch: list[tuple[str, dict[str, Any]]]) -> None:
+        import urllib.request
+
         body = json.dumps(otlp_request(batch, self.service)).encode()
         request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})  # noqa: S310 - HTTP only
         try:

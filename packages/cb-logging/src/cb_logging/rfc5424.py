@@ -11,13 +11,15 @@ import logging
 import os
 import re
 import socket
-import ssl
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cb_logging.errors import ConfigError
 from cb_logging.json_form import RESERVED
 from cb_logging.redact import Redactor
 from cb_logging.template import message_of, traceback_of
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["FACILITIES", "SyslogHandler"]
 
@@ -73,7 +75,11 @@ class SyslogHandler(logging.Handler):
         super().__init__()
         self.address, self.transport, self.timeout = address, transport, timeout
         self._facility, self._app = FACILITIES[facility], _token(app, 48)
-        self._tls = (context or ssl.create_default_context()) if transport == "tls" else None
+        self._tls = context
+        if transport == "tls" and context is None:
+            import ssl
+
+            self._tls = ssl.create_default_context()
         self._host = _token(socket.gethostname(), 255)
         self._redact = redactor or str
         self._socket: socket.socket | None = None
@@ -96,7 +102,7 @@ class SyslogHandler(logging.Handler):
             made.connect(address)
             return made
         made = socket.create_connection(self.address, self.timeout)
-        if self._tls is None:
+        if self._tls is None or self.transport != "tls":
             return made
         try:
             return self._tls.wrap_socket(made, server_hostname=self.address[0])
@@ -133,9 +139,9 @@ class SyslogHandler(logging.Handler):
         To close with bytes unread, as TLS's session tickets are, resets the connection, and what is on its way is lost.
         """
         with contextlib.suppress(OSError, ValueError):
-            if isinstance(made, ssl.SSLSocket):
-                made.settimeout(self.timeout)
-                made = made.unwrap()
+            made.settimeout(self.timeout)
+            if (unwrap := getattr(made, "unwrap", None)) is not None:  # of TLS
+                made = unwrap()
             made.shutdown(socket.SHUT_WR)
             made.settimeout(self.timeout)
             while made.recv(1 << 12):

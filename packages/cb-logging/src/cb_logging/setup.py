@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import logging.config
 import os
 import sys
 import threading
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -189,6 +187,8 @@ def setup_dict(settings: Mapping[str, Any]) -> Setup:
         ConfigError: It has a setting that there is not, or one has a value of another type than `setup` takes.
     """
     if "version" in settings:
+        import logging.config
+
         made = Setup()
         try:
             logging.config.dictConfig(dict(settings))
@@ -229,6 +229,8 @@ def setup_toml(path: str | os.PathLike[str]) -> Setup:
     Raises:
         ConfigError: With the name of the file.
     """
+    import tomllib
+
     try:
         found: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -260,6 +262,8 @@ def setup_env(prefix: str = "CB_LOGGING_", environment: Mapping[str, str] | None
             continue
         settings[key] = _from_text(key, text)
     if path := variables.get(f"{prefix}CONFIG"):
+        import tomllib
+
         settings = {**tomllib.loads(Path(path).read_text(encoding="utf-8")).get("logging", {}), **settings}
     return setup_dict(settings)
 

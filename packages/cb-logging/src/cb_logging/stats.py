@@ -130,7 +130,7 @@ def _shown(when: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when))
 
 
-def _by_cut(
+def _by_cut(  # noqa: C901 - functions that share what they know
     counts: Counter[tuple[str, ...]], template: Template, names: list[str], bucket: str | None
 ) -> Callable[[bytes], None] | None:
     """Count by the keys that are cut out of lines; None if the template does not allow it.
@@ -154,30 +154,33 @@ def _by_cut(
     cut = template.cut(last)
     date = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:" + rb"\d\d," * (bucket == "second"))
     size = _BUCKETS[bucket] if bucket else 0
-    known: dict[tuple[bytes, bytes], tuple[str, ...] | None] = {}
+    known: dict[bytes, tuple[str, ...] | None] = {}  # what stands behind the time, taken apart
+    times: dict[bytes, bool] = {}
 
-    def key_of(fields: dict[str, bytes], when: bytes) -> tuple[str, ...]:
+    def key_of(fields: dict[str, bytes]) -> tuple[str, ...]:
         key = [fields[name].decode("utf-8", "backslashreplace") for name in names]
-        key = [one.strip() if name == "levelname" else one for name, one in zip(names, key, strict=True)]
-        return (*key, when[:size].decode()) if bucket else tuple(key)
+        return tuple(one.strip() if name == "levelname" else one for name, one in zip(names, key, strict=True))
 
-    def decode(key: tuple[bytes, bytes]) -> tuple[str, ...] | None:
-        match = cut.fullmatch(key[1])
-        if match is None or date.fullmatch(key[0]) is None:
+    def decode(when: bytes, rest: bytes) -> tuple[str, ...] | None:
+        if when not in times:
+            times[when] = date.fullmatch(when) is not None
+        if rest not in known:
+            match = cut.fullmatch(rest)
+            known[rest] = key_of(match.groupdict()) if match else None
+        key = known[rest]
+        if key is None or not times[when]:
             return None
-        return key_of(match.groupdict(), key[0])
+        return (*key, when[:size].decode()) if bucket else key
 
     def count(block: bytes) -> None:
         lines = block.split(b"\n")
         found = Counter([(line[:minute], line[23 : line.find(stop, column)]) for line in lines])
         doubtful: set[tuple[bytes, bytes]] = set()
+        if len(known) + len(times) > 200_000:
+            known.clear()
+            times.clear()
         for key, number in found.items():
-            try:
-                group = known[key]
-            except KeyError:
-                if len(known) > 100_000:
-                    known.clear()
-                group = known[key] = decode(key)
+            group = decode(*key)
             if group is None:
                 doubtful.add(key)
             else:
@@ -187,6 +190,7 @@ def _by_cut(
                 if (line[:minute], line[23 : line.find(stop, column)]) in doubtful and (
                     match := template.head.match(line)
                 ):
-                    counts[key_of(match.groupdict(), line[:minute])] += 1
+                    exact = key_of(match.groupdict())
+                    counts[(*exact, line[:size].decode()) if bucket else exact] += 1
 
     return count
