@@ -84,7 +84,7 @@ class Output(logging.Handler):
     def __init__(self, sink: Sink, formatter: logging.Formatter | None = None) -> None:
         super().__init__()
         self.sink = sink
-        self.formatter = formatter or Formatter()
+        self.setFormatter(formatter or Formatter())
         self.failures = 0
         self._second = -1
         self._said = threading.Lock()
