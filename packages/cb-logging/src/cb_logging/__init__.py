@@ -1,4 +1,4 @@
-"""Logs set up in one call: cheap, never lost or torn, and read back at grep speed."""
+"""Logs set up in one call: cheap, never lost or torn, and read back as records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read a log as records: whole, with their tracebacks; those of a level, a time, a logger; at the speed of a search.
+"""Read a log as records: whole, with their tracebacks; those of a level, a time, a logger.
 
 Contract: a record begins at a line that the schema's head matches, and goes on to the next such line. A log is read in
 blocks that end where a record ends, so memory does not depend on the log's size. Where levels are asked for, a block is
