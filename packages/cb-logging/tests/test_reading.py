@@ -1,0 +1,373 @@
+"""Reading: what is found equals what a slow reader finds, whatever is asked for and wherever blocks are cut."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import re
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from backports import zstd
+from cb_logging import BASIC, BOOK, ConfigError, ReadError, Template, read, setup, summarise
+from cb_logging import reading as reading_module
+from cb_logging.following import follow
+from cb_logging.reading import moment
+from cb_logging.rotation import RotatingSink, Rotation
+from cb_logging.schema import detect
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from corpus import make
+
+Run = Callable[..., Any]
+
+
+def oracle(path: Path, text: str = BOOK) -> list[tuple[dict[str, Any], str]]:
+    """All records of a log with their fields, read the slow way."""
+    template = Template(text)
+    found: list[tuple[dict[str, Any], list[str]]] = []
+    for line in path.read_text().splitlines():
+        fields = template.parse(line.encode())
+        if fields is not None:
+            found.append((dict(fields), [line]))
+        elif found:
+            found[-1][1].append(line)
+    return [(fields, "\n".join(lines)) for fields, lines in found]
+
+
+def bad(fields: dict[str, Any]) -> bool:
+    """An error or worse."""
+    return fields["levelname"] in {"ERROR", "CRITICAL"}
+
+
+def main(fields: dict[str, Any]) -> bool:
+    """Of the main thread."""
+    return bool(fields["threadName"] == "MainThread")
+
+
+def debug(fields: dict[str, Any]) -> bool:
+    """Of the lowest level."""
+    return bool(fields["levelname"] == "DEBUG")
+
+
+def time_of(fields: dict[str, Any]) -> float:
+    """Of a record in the chapter's format."""
+    return Template().time_of(fields) or 0
+
+
+FORMATS = [BOOK, BASIC, "%(levelno)d %(message)s", "%(asctime)s %(levelname)-8s %(name)s %(message)s"]
+
+
+@pytest.mark.parametrize("text", FORMATS)
+@pytest.mark.parametrize("block", [97, 1000, 1 << 20])
+def test_levels_as_a_slow_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, block: int) -> None:
+    """Every record of a level with its traceback, none missed at an edge, none for a level that a message names."""
+    monkeypatch.setattr(reading_module.blocks, "__defaults__", (b"", block))
+    log = tmp_path / "app.log"
+    make(log, 400, text=text)
+    template = Template(text)
+    for least in (0, 10, 30, 40, 50):
+        wanted = [
+            one
+            for fields, one in oracle(log, text)
+            if (fields.get("levelno") or template.level_of(str(fields.get("levelname")).encode())) >= least
+        ]
+        assert [record.text for record in read(log, level=least, format=text)] == wanted
+
+
+@pytest.mark.parametrize(
+    ("asked", "keeps"),
+    [
+        ({"module": "a"}, lambda fields, text: fields["module"] == "a"),
+        ({"thread": ["MainThread"], "level": "ERROR"}, lambda fields, text: main(fields) and bad(fields)),
+        ({"grep": "ValueError"}, lambda fields, text: "ValueError" in text),
+        ({"grep": "order 1?7$", "level": 20}, lambda fields, text: re.search("order 1?7$", text) and not debug(fields)),
+        ({"since": 1448000100.0}, lambda fields, text: time_of(fields) >= 1448000100),
+        ({"until": 1448000100.25}, lambda fields, text: time_of(fields) < 1448000100.25),
+        ({"since": 1448000050, "until": 1448000051}, lambda fields, text: 0 <= time_of(fields) - 1448000050 < 1),
+        ({"since": 1}, lambda fields, text: True),
+        ({"until": 1}, lambda fields, text: False),
+    ],
+)  # fmt: skip
+def test_conditions(tmp_path: Path, asked: dict[str, Any], keeps: Callable[[dict[str, Any], str], bool]) -> None:
+    """Alone and together, they give what a slow reader gives."""
+    log = tmp_path / "app.log"
+    make(log, 1000)
+    assert [record.text for record in read(log, **asked)] == [
+        text for fields, text in oracle(log) if keeps(fields, text)
+    ]
+
+
+def test_a_time_in_a_long_log(tmp_path: Path) -> None:
+    """Is found by bisection: a fraction of the file is read, and the records are the same."""
+    log = tmp_path / "app.log"
+    make(log, 10_000, step=1)
+    read_bytes = 0
+    real = os.pread
+
+    def counted(fd: int, size: int, at: int) -> bytes:
+        nonlocal read_bytes
+        data = real(fd, size, at)
+        read_bytes += len(data)
+        return data
+
+    reading_module.os.pread = counted  # type: ignore[attr-defined]
+    try:
+        found = [record.text for record in read(log, since=1448007000, until=1448007060)]
+    finally:
+        reading_module.os.pread = real  # type: ignore[attr-defined]
+    assert len(found) == 60
+    assert found == [text for fields, text in oracle(log) if 1448007000 <= time_of(fields) < 1448007060]
+    assert 0 < read_bytes < log.stat().st_size / 2
+
+
+def test_times_out_of_order(tmp_path: Path) -> None:
+    """A log put together from two, and a clock set back: what is seen to be so is read as a whole."""
+    one, two, log = (tmp_path / name for name in ("one", "two", "app.log"))
+    make(one, 4000, step=1, start=1448000000)
+    make(two, 4000, step=1, start=1440000000)
+    log.write_bytes(one.read_bytes() + two.read_bytes() + one.read_bytes())
+    wanted = [text for fields, text in oracle(log) if time_of(fields) >= 1448003990]
+    assert [record.text for record in read(log, since=1448003990)] == wanted
+
+
+def test_the_hour_that_is_there_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When summer time ends: records of both passes are found."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        log = tmp_path / "app.log"
+        start = 1445731200  # 2015-10-25 02:00 summer time
+        make(log, 2000, step=10, start=start - 7200)
+        found = [
+            record.fields["asctime"]
+            for record in read(log, since=moment("2015-10-25 02:30"), until=moment("2015-10-25 02:31"))
+        ]
+        assert len(found) in {6, 12}
+        later = [record.fields["asctime"] for record in read(log, since=moment("2015-10-25 03:00"))]
+        assert later[0].startswith("2015-10-25 03:00:00")
+        assert len(later) == 2000 - 720 - 720
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\n",
+        b"no log at all",
+        b"INFO:a:b",
+        b"INFO:a:b\r\nERROR:c:d\r\n",
+        b"\xff\xfe\x00 bytes\nINFO:a:b\n",
+        b"stray\nlines\nERROR:a:b\n  trace\n",
+        bytes(range(256)) * 10,
+    ],
+)
+def test_any_bytes_are_read(tmp_path: Path, data: bytes) -> None:
+    """No line end, CR LF, invalid UTF-8, no log: nothing is raised, nothing lost; what is no record is counted."""
+    log = tmp_path / "x.log"
+    log.write_bytes(data)
+    list(read(log))
+    list(read(log, level="ERROR"))
+    records = list(read(log, format="basic"))
+    stray = summarise(log, format="basic").unparsed
+    assert b"".join(record.raw for record in records) == data[stray:]
+    assert "".join(record.text for record in read(log, format="plain")).count("\n") == 0
+    if b"\r\n" in data:
+        assert [record.message for record in records] == ["b", "d"]
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_compressed(tmp_path: Path, suffix: str) -> None:
+    """Are read as they are, by time, too."""
+    log = tmp_path / "app.log"
+    make(log, 100)
+    packed = tmp_path / f"app.log{suffix}"
+    packed.write_bytes((gzip if suffix == ".gz" else zstd).compress(log.read_bytes()))
+    for asked in ({}, {"level": "ERROR"}, {"since": 1448000010}):
+        assert [one.raw for one in read(packed, **asked)] == [one.raw for one in read(log, **asked)]  # type: ignore[arg-type]
+
+
+def test_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rotated ones first, in their order; patterns in the order of names."""
+    monkeypatch.setattr("cb_logging.rotation.GRACE", -1)
+    log = tmp_path / "app.log"
+    sink = RotatingSink(log, Rotation.parse(100, keep=0, compress="gz"))
+    for number in range(50):
+        sink.write(b"INFO:x:line %d\n" % number)
+    sink.close()
+    assert [record.message for record in read(log, rotated=True)] == [f"line {number}" for number in range(50)]
+    assert len(list(read(tmp_path / "app.log*"))) == 50
+    with pytest.raises(ReadError, match="no such file"):
+        list(read(tmp_path / "none*"))
+    with pytest.raises(ReadError, match="No such file"):
+        list(read(tmp_path / "none"))
+
+
+def test_json(tmp_path: Path) -> None:
+    """Ours, and those of others: levels, times and loggers by their usual names."""
+    log = tmp_path / "app.log"
+    with setup("DEBUG", format="json", to=log, uncaught=False):
+        logging.getLogger("shop").error("broken %d", 1, extra={"user": "ann"})
+        logging.getLogger("shop").info("ERROR in a message")
+        logging.getLogger("shop").critical("with", exc_info=ValueError("v"))
+    with log.open("a") as file:
+        file.write(
+            '{"severity": "error", "msg": "theirs", "ts": 1448000000.5, "logger_name": "x"}\n{broken "ERROR"\n[1]\n'
+        )
+        file.write(
+            '{"level": 50, "msg": "fifty", "ts": 1448000000500}\n{"level": null, "time": "?"}\n{"level": "odd"}\n'
+        )
+    found = list(read(log, level="ERROR"))
+    assert [(one.message, one.logger, one.level) for one in found] == [
+        ("broken 1", "shop", 40), ("with", "shop", 50), ("theirs", "x", 40),
+    ]  # fmt: skip
+    assert found[0].fields["user"] == "ann"
+    assert "ValueError: v" in found[1].fields["exception"]
+    assert found[2].time == 1448000000.5
+    assert [one.message for one in read(log, until=1448000001)] == ["theirs", "fifty"]
+    assert found[0].levelname == "ERROR"
+
+
+def test_formats_are_found_out() -> None:
+    """Those that are usual, from the first lines; what is told is taken, and what cannot be is refused."""
+    for text in FORMATS[:2]:
+        assert (
+            detect(
+                Template(text).render(logging.makeLogRecord({"levelname": "INFO", "msg": "x"})).encode()
+            ).template.text
+            == text
+        )
+    with pytest.raises(ConfigError, match="is no format"):
+        read("x", format="nonsense")
+    for bad in ({"level": "loud"}, {"since": "whenever"}, {"grep": "("}):
+        with pytest.raises((ConfigError, ReadError)):
+            read("x", **bad)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="nothing to count by"):
+        summarise("x", by=["color"])
+    with pytest.raises(ConfigError, match="no time to count by"):
+        summarise("x", bucket="year")
+
+
+def test_moments() -> None:
+    """Times as people write them."""
+    now = time.time()
+    assert moment("15m") == pytest.approx(now - 900, abs=5)
+    assert moment("2 h ago") == pytest.approx(now - 7200, abs=5)
+    assert moment("2015-11-20T06:13:20+00:00") == 1448000000
+    assert moment("2015-11-20 06:13:20,500+00:00") == 1448000000.5
+    assert time.localtime(moment("04:05"))[3:6] == (4, 5, 0)
+
+
+@pytest.mark.parametrize("text", [BOOK, BASIC, "%(asctime)s %(levelname)-8s %(name)s %(message)s", "%(message)s"])
+@pytest.mark.parametrize("bucket", [None, "second", "minute", "hour", "day"])
+@pytest.mark.parametrize("asked", [{}, {"level": "WARNING"}])
+def test_counts_as_a_slow_reader(tmp_path: Path, text: str, bucket: str | None, asked: dict[str, str]) -> None:
+    """By level, module, thread, logger and time, by the quick ways and the slow one."""
+    log = tmp_path / "app.log"
+    make(log, 2000, text=text, step=30)
+    template = Template(text)
+    size = {"second": 19, "minute": 16, "hour": 13, "day": 10}.get(bucket or "", 0)
+    names = {"level": "levelname", "module": "module", "thread": "threadName", "logger": "name"}
+    for by in (["level"], ["level", "module"], ["thread"], ["logger", "level"]):
+        wanted: Counter[tuple[str, ...]] = Counter()
+        for fields, _ in oracle(log, text):
+            if asked and template.level_of(str(fields.get("levelname", "")).encode()) < 30:
+                continue
+            key = [str(fields.get(names[one], "")) for one in by]
+            wanted[(*key, str(fields.get("asctime", ""))[:size]) if bucket else tuple(key)] += 1
+        found = summarise(log, by=by, bucket=bucket, format=text, **asked)  # type: ignore[arg-type]
+        assert found.counts == wanted
+        assert found.records == wanted.total()
+
+
+class Following(threading.Thread):
+    """Follows a log and keeps what it gets, until it is told that there is no more."""
+
+    def __init__(self, path: Path, **more: Any) -> None:
+        super().__init__(daemon=True)
+        self.done = threading.Event()
+        self.found: list[str] = []
+        self._records = follow(path, interval=0.001, stop=self.done.is_set, **more)
+        self.start()
+
+    def run(self) -> None:
+        for record in self._records:
+            self.found.append(record.message)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("compress", ["", "gz"])
+def test_follow_across_rotations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: Run, count: Callable[[int, int], int], compress: str
+) -> None:
+    """Every line once and in order, while the log is rotated under the reader, also several times between two looks."""
+    monkeypatch.setattr("cb_logging.rotation.GRACE", -1)
+    log = tmp_path / "app.log"
+    sink = RotatingSink(log, Rotation.parse(20_000 if compress else 2000, keep=0, compress=compress))
+    reader = Following(log)
+    records = count(2000, 100_000)
+    wanted = [f"line {number}" for number in range(records)]
+    sink.write(b"INFO:x:line 0\n")
+    until(lambda: reader.found, "the first line")
+    for number in range(1, records):
+        sink.write(b"INFO:x:line %d\n" % number)
+    sink.close()
+    until(lambda: len(reader.found) >= records, f"{records} lines followed")
+    reader.done.set()
+    reader.join(60)
+    assert reader.found == wanted
+
+
+def test_follow_a_log_that_comes_and_is_cut(tmp_path: Path, until: Run) -> None:
+    """Not there yet, then there, then cut off, then removed and made again; half a line waits for its end."""
+    log = tmp_path / "app.log"
+    reader = Following(log)
+    log.write_bytes(b"INFO:x:one\nINFO:x:tw")
+    until(lambda: reader.found == ["one"], "the first line")
+    with log.open("ab") as file:
+        file.write(b"o\n")
+    until(lambda: reader.found == ["one", "two"], "the second line")
+    os.truncate(log, 0)
+    until(lambda: True, "")
+    log.write_bytes(b"INFO:x:3\n")
+    until(lambda: reader.found[-1] == "3", "the line after the cut")
+    log.unlink()
+    log.write_bytes(b"INFO:x:four\n")
+    until(lambda: reader.found[-1] == "four", "the line of the new file")
+    reader.done.set()
+    reader.join(60)
+    never = Following(tmp_path / "never")
+    never.done.set()
+    never.join(60)
+    assert never.found == []
+
+
+def test_follow_from_the_end_and_from_the_beginning(tmp_path: Path) -> None:
+    """The last records, all, or the rotated ones first; also through `read`."""
+    log = tmp_path / "app.log"
+    sink = RotatingSink(log, Rotation.parse(100, keep=0))
+    for number in range(53):
+        sink.write(b"INFO:x:line %d\n" % number)
+    sink.close()
+
+    def got(**more: Any) -> list[str]:
+        return [one.message for one in follow(log, stop=lambda: True, **more)]
+
+    now = [record.message for record in read(log)]
+    assert got() == now
+    assert got(last=2) == now[-2:]
+    assert got(last=0) == []
+    assert got(last=10_000) == now
+    assert got(rotated=True) == [f"line {number}" for number in range(53)]
+    assert next(iter(read(log, follow=True))).message == now[0]
