@@ -136,7 +136,7 @@ def test_dry_run_and_backup(app: Path) -> None:
     [
         ["app.json"],
         ["app.json", "servers[-1].port", "ratio"],
-        ["app.json", "nome"],
+        ["app.json", "ratios"],
         ["app.yaml", "server"],
         ["latin.json", "[5]"],
         ["events.jsonl", "[*].user"],
