@@ -205,17 +205,19 @@ def test_values_from_files(app: Path) -> None:
     assert (app / "out.json").read_text() == '"app"\n'
 
 
-def test_a_reader_that_has_enough(tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["", "--raw "])
+def test_a_reader_that_has_enough(tmp_path: Path, option: str) -> None:
     """``cb-dict … | head`` ends quietly."""
     (tmp_path / "a.json").write_text(json.dumps(list(range(200_000))))
-    command = f"'{sys.executable}' -m cb_dict get a.json '[*]' | head -1; echo ${{PIPESTATUS[0]}}"
+    command = f"'{sys.executable}' -m cb_dict get {option}a.json '[*]' | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("0\n0\n", "")
 
 
-def test_interrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [[], ["--raw"]])
+def test_interrupted(options: list[str]) -> None:
     """Ctrl-C ends with one word and 130."""
-    command = [sys.executable, "-m", "cb_dict", "get", "-"]
+    command = [sys.executable, "-m", "cb_dict", "get", *options, "-"]
     done = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     assert done.stdin is not None
     os.set_blocking(done.stdin.fileno(), False)
