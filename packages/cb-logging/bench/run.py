@@ -23,6 +23,8 @@ import time
 from importlib import metadata
 from pathlib import Path
 
+from house.tables import Table, put
+
 HERE = Path(__file__).parent
 SECTIONS = ("calls", "json", "queue", "filtered", "rotate", "killed", "read")
 CALLS = {
@@ -60,12 +62,6 @@ def machine():
     return f"{cores} cores, {model[1] if model else '?'}, {system}; {', '.join(found)}"
 
 
-def table(title, columns, rows, note=""):
-    lines = [f"**{title}**", "", "| " + " | ".join(columns) + " |", "| --- |" + " ---: |" * (len(columns) - 1)]
-    lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
-    return "\n".join([*lines, "", note] if note else lines)
-
-
 def verdict(ratio, aim):
     return "" if not aim else f"≥ {aim:g} {'reached' if ratio >= aim else 'NOT reached'}"
 
@@ -96,7 +92,7 @@ def calls(section, folder, rounds, records):
         ratio = least / mine
         shown = NAMES.get((name, job), name)
         rows.append([shown, f"{least:,.0f}", f"{middle:,.0f}", f"{ratio:.2f}", verdict(ratio, aims.get(name, 0))])
-    return table(title, ["", "min ns", "median ns", "÷ ours", "aim"], rows)
+    return Table(title, ["", "min ns", "median ns", "÷ ours", "aim"], rows).markdown()
 
 
 def rotate(folder, processes, threads, records, size):
@@ -135,13 +131,13 @@ def rotate(folder, processes, threads, records, size):
         mine = mine or speed
         aim = 4 if name == "concurrent-log-handler" else 0
         rows.append(
-            [name, f"{speed:,.0f}", f"{mine / speed:.2f}", f"{lost:,} ({100 * lost / total:.1f} %)", torn, twice,
-             f"{largest / 1e6:.2f}", verdict(mine / speed, aim)]
+            [name, f"{speed:,.0f}", f"{mine / speed:.2f}", f"{lost:,} ({100 * lost / total:.1f} %)",
+             str(torn), str(twice), f"{largest / 1e6:.2f}", verdict(mine / speed, aim)]
         )  # fmt: skip
         progress(f"  rotate: {name} {took:.1f} s")
         shutil.rmtree(place)
     title = f"One file, {processes} processes of {threads} threads, {total:,} lines, rotated each {size / 1e6:g} MB"
-    return table(title, ["", "lines/s", "ours ÷", "lost", "torn", "twice", "largest MB", "aim"], rows)
+    return Table(title, ["", "lines/s", "ours ÷", "lost", "torn", "twice", "largest MB", "aim"], rows).markdown()
 
 
 def killed(folder, records):
@@ -158,7 +154,7 @@ def killed(folder, records):
             there = path.read_bytes().count(b"\n")
         rows.append([NAMES.get(tuple(name.split("+")), name), f"{records - there:,}"])
         path.unlink()
-    return table(f"SIGKILL right after {records:,} records", ["", "lost"], rows)
+    return Table(f"SIGKILL right after {records:,} records", ["", "lost"], rows).markdown()
 
 
 def make_log(folder, megabytes):
@@ -248,7 +244,7 @@ def reading(folder, megabytes, rounds):
             mine = mine or took
             rows.append([name, f"{1000 * took:,.0f}", f"{took / mine:.2f}", f"{peak:.0f}", verdict(took / mine, aim)])
             progress(f"  {megabytes} MB, {title}: {name} {took:.2f} s")
-        found.append(table(f"{megabytes:,} MB: {title}", ["", "min ms", "÷ ours", "peak MB", "aim"], rows))
+        found.append(Table(f"{megabytes:,} MB: {title}", ["", "min ms", "÷ ours", "peak MB", "aim"], rows).markdown())
     return "\n\n".join(found)
 
 
@@ -284,11 +280,8 @@ def main():
             kept.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
         return
     readme = HERE.parent / "README.md"
-    text = readme.read_text()
     for section, shown in figures.items():
-        mark = re.compile(rf"(<!-- bench: {re.escape(section)} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text = mark.sub(lambda match, shown=shown: f"{match[1]}{shown}\n{match[2]}", text)
-    readme.write_text(text)
+        put(readme, section, shown)
 
 
 if __name__ == "__main__":
