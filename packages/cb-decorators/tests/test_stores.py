@@ -343,45 +343,45 @@ def test_bytes_that_are_no_result_are_replaced(place: str, caplog: pytest.LogCap
 def test_a_server_that_is_down_stops_nobody(own_server: Server, caplog: pytest.LogCaptureFixture) -> None:
     """Computed here with one warning; `strict` raises; back again, it is used again."""
     caplog.set_level(logging.INFO, "cb_decorators")
-    store = RedisStore(own_server.url)
-    ours, strict = cached(store=store)(note), cached(store=RedisStore(own_server.url, strict=True))(note)
-    ours(1)
-    own_server.stop()
-    assert [ours(1), ours(1), ours(2)] == [[1, 2], [1, 2], [2, 2]]
-    assert (ours.contains(1), ours.invalidate(1), ours.put([9], 1)) == (False, False, None)
-    ours.cache_clear()
-    again = cached(store=store)(_same)
-    assert not again.invalidate(1)
-    again.invalidate.__self__._cache.backing._down_until = 0  # type: ignore[attr-defined]
-    assert again(1) == 1
-    assert len(caplog.messages) == 2
-    assert "note: computing here, the store cannot be used: Redis: " in caplog.messages[0]
-    with pytest.raises(StoreUnavailable, match="Redis: "):
-        strict(1)
-    own_server.start()
-    until(lambda: (ours(3), ours.contains(3))[1])
-    assert caplog.messages[2].endswith("note: the store answers again")
+    with RedisStore(own_server.url) as store, RedisStore(own_server.url, strict=True) as strict_store:
+        ours, strict = cached(store=store)(note), cached(store=strict_store)(note)
+        ours(1)
+        own_server.stop()
+        assert [ours(1), ours(1), ours(2)] == [[1, 2], [1, 2], [2, 2]]
+        assert (ours.contains(1), ours.invalidate(1), ours.put([9], 1)) == (False, False, None)
+        ours.cache_clear()
+        again = cached(store=store)(_same)
+        assert not again.invalidate(1)
+        again.invalidate.__self__._cache.backing._down_until = 0  # type: ignore[attr-defined]
+        assert again(1) == 1
+        assert len(caplog.messages) == 2
+        assert "note: computing here, the store cannot be used: Redis: " in caplog.messages[0]
+        with pytest.raises(StoreUnavailable, match="Redis: "):
+            strict(1)
+        own_server.start()
+        until(lambda: (ours(3), ours.contains(3))[1])
+        assert caplog.messages[2].endswith("note: the store answers again")
 
 
 def test_a_server_that_goes_in_the_middle_of_a_run(own_server: Server) -> None:
     """The caller has its result all the same; a strict one an error, and a failing function its own."""
     GO.clear()
     results: list[object] = []
-    ours = cached(store=RedisStore(own_server.url))(slowly)
-    strict = cached(store=RedisStore(own_server.url, strict=True))(slowly)
+    with RedisStore(own_server.url) as store, RedisStore(own_server.url, strict=True) as strict_store:
+        ours, strict = cached(store=store)(slowly), cached(store=strict_store)(slowly)
 
-    def call_strictly() -> None:
-        try:
-            strict(2)
-        except StoreUnavailable as error:
-            results.append(type(error))
+        def call_strictly() -> None:
+            try:
+                strict(2)
+            except StoreUnavailable as error:
+                results.append(type(error))
 
-    threads = [*in_threads(1, lambda: results.append(ours(1))), *in_threads(1, call_strictly)]
-    until(lambda: len(RUNS) == 2)
-    own_server.stop()
-    GO.set()
-    join(threads)
-    assert sorted(map(str, results)) == sorted(["1", str(StoreUnavailable)])
+        threads = [*in_threads(1, lambda: results.append(ours(1))), *in_threads(1, call_strictly)]
+        until(lambda: len(RUNS) == 2)
+        own_server.stop()
+        GO.set()
+        join(threads)
+        assert sorted(map(str, results)) == sorted(["1", str(StoreUnavailable)])
 
 
 def test_a_file_that_is_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -534,6 +534,23 @@ def test_sizes_and_patterns(server: Server) -> None:
     store.close()
     assert store.contains("fa", "1")
     assert store.publish("f", "c", "nobody", None, inf) is False
+
+
+def test_a_closed_store_stays_closed(server: Server) -> None:
+    """A store that was closed, before or in the middle of a call, opens no connection again."""
+    store = RedisStore(server.url)
+    renew = store._renew
+
+    def closed_meanwhile(*given: Any) -> Any:
+        store.close()
+        return renew(*given)
+
+    store._renew = closed_meanwhile
+    assert store.renew("f", "c", "t") is False
+    with pytest.raises(StoreUnavailable, match="the store is closed"):
+        store.contains("f", "c")
+    ours = f"addr={server.client.client_info()['addr']} "
+    until(lambda: all(f"addr={one['addr']} " == ours for one in server.client.client_list()))
 
 
 def test_waiting_has_an_end(place: str) -> None:

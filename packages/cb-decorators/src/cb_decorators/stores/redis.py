@@ -108,6 +108,7 @@ class RedisStore:
             raise DecoratorError("RedisStore: redis is not installed (pip install 'cb-decorators[redis]')") from error
         codec_of(codec)
         self._own = isinstance(client, str)
+        self._closed = False
         if isinstance(client, str):
             try:
                 client = redis.Redis.from_url(client, socket_timeout=2, socket_connect_timeout=2)
@@ -212,6 +213,7 @@ class RedisStore:
 
     def close(self) -> None:
         if self._own:
+            self._closed = True
             self._client.close()
 
     def __enter__(self) -> Self:
@@ -234,7 +236,12 @@ class RedisStore:
 
     @contextlib.contextmanager
     def _talking(self) -> Iterator[None]:
+        if self._closed:
+            raise StoreUnavailable("Redis: the store is closed")
         try:
             yield
         except self._errors as error:
             raise StoreUnavailable(f"Redis: {error}") from error
+        finally:
+            if self._closed:  # meanwhile, by another thread: the client connects again by itself
+                self._client.close()
