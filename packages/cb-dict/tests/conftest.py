@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from hypothesis import settings
 sys.path.insert(0, str(Path(__file__).parent))
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+# A suite that runs in the background ignores Ctrl-C, and what it starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The commands that the tests start need not compile click, msgspec and us anew each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

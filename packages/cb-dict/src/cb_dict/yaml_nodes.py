@@ -71,6 +71,8 @@ def compose(text: str) -> list[Any]:
                 nodes.append(loader.get_node())
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark or error.context_mark
+        if "maximum nesting depth" in str(error.problem):  # from 0.2.6 on libyaml counts brackets before the composer
+            raise LimitError(f"line {mark.line + 1}: the document is nested more than {_LEVELS} deep") from error
         what = " ".join(part for part in (error.context, error.problem) if part)
         raise ParseError(f"{what} (is this YAML?)", line=mark.line + 1, column=mark.column + 1) from error
     except yaml.reader.ReaderError as error:
