@@ -22,6 +22,9 @@ import pytest
 import trustme
 from cb_sockets import Address, Framing, SelectorServer, ThreadServer, aio, server
 
+# A suite that runs in the background ignores Ctrl-C, and what it starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 FULL = os.environ.get("CB_FAULTS") == "full"
 KINDS = ("selector", "thread", "aio")
 
