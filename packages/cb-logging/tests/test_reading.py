@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 from backports import zstd
-from cb_logging import BASIC, BOOK, ConfigError, ReadError, Template, read, setup, summarise
-from cb_logging import reading as reading_module
+from cb_logging import BASIC, BOOK, ConfigError, ReadError, Template, bisecting, read, setup, summarise
+from cb_logging import blocks as blocks_module
 from cb_logging.following import follow
-from cb_logging.reading import moment
+from cb_logging.records import moment
 from cb_logging.rotation import RotatingSink, Rotation
 from cb_logging.schema import detect
 
@@ -70,7 +70,7 @@ FORMATS = [BOOK, BASIC, "%(levelno)d %(message)s", "%(asctime)s %(levelname)-8s 
 @pytest.mark.parametrize("block", [97, 1000, 1 << 20])
 def test_levels_as_a_slow_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, block: int) -> None:
     """Every record of a level with its traceback, none missed at an edge, none for a level that a message names."""
-    monkeypatch.setattr(reading_module.blocks, "__defaults__", (b"", block))
+    monkeypatch.setattr(blocks_module.blocks, "__defaults__", (b"", block))
     log = tmp_path / "app.log"
     make(log, 400, text=text)
     template = Template(text)
@@ -119,11 +119,11 @@ def test_a_time_in_a_long_log(tmp_path: Path) -> None:
         read_bytes += len(data)
         return data
 
-    reading_module.os.pread = counted  # type: ignore[attr-defined]
+    bisecting.os.pread = counted  # type: ignore[attr-defined]
     try:
         found = [record.text for record in read(log, since=1448007000, until=1448007060)]
     finally:
-        reading_module.os.pread = real  # type: ignore[attr-defined]
+        bisecting.os.pread = real  # type: ignore[attr-defined]
     assert len(found) == 60
     assert found == [text for fields, text in oracle(log) if 1448007000 <= time_of(fields) < 1448007060]
     assert 0 < read_bytes < log.stat().st_size / 2

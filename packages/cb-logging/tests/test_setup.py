@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from cb_logging import ConfigError, FormatError, Formatter, LogError, handler, setup, setup_dict, setup_env, setup_toml
-from cb_logging.context import ContextFilter, context
+from cb_logging.fields import ContextFilter, context
 
 
 @pytest.mark.parametrize(

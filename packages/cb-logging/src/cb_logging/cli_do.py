@@ -12,11 +12,11 @@ from typing import IO
 
 import click
 
-from cb_logging.cli import say
 from cb_logging.contacts import Contacts, menu
+from cb_logging.ending import say
 from cb_logging.levels import level as level_of
-from cb_logging.output import Formatter, output
-from cb_logging.setup import setup
+from cb_logging.outputs import Formatter, output
+from cb_logging.settings import setup
 from cb_logging.spool import recover
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -10,8 +9,7 @@ from typing import Any, Protocol
 
 from cb_logging.errors import ConfigError
 from cb_logging.levels import level
-from cb_logging.output import FORMATS
-from cb_logging.template import BASIC, BOOK, Template
+from cb_logging.template import BASIC, BOOK, FORMATS, Template
 
 __all__ = ["JsonSchema", "PlainSchema", "Schema", "detect", "schema_of"]
 
@@ -90,6 +88,8 @@ class JsonSchema:
             return 0
 
     def time_of(self, fields: Fields) -> float | None:
+        import datetime as dt
+
         value = fields.get("asctime")
         if isinstance(value, (int, float)):
             return value / 1000 if value > 1e11 else float(value)

@@ -30,7 +30,7 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-from cb_logging.rotation import rotated
+from cb_logging.files import rotated
 from cb_logging.sinks import FileSink, append_whole, open_log
 
 __all__ = ["Spool", "recover"]

@@ -20,12 +20,13 @@ from typing import Any
 
 from cb_logging.attributes import ATTRIBUTES
 from cb_logging.errors import FormatError
-from cb_logging.text import escape
+from cb_logging.text import escape, text_of
 
-__all__ = ["BASIC", "BOOK", "Piece", "Template", "message_of", "traceback_of"]
+__all__ = ["BASIC", "BOOK", "FORMATS", "Piece", "Template", "message_of", "traceback_of"]
 
 BOOK = "%(asctime)s - [%(levelname)s] [%(threadName)s] (%(module)s:%(lineno)d) %(message)s"
 BASIC = "%(levelname)s:%(name)s:%(message)s"
+FORMATS = {"book": BOOK, "basic": BASIC, "color": BOOK, "json": ""}
 
 _FIELD = re.compile(r"%(?:%|\((?P<name>[^)]*)\)(?P<spec>[#0+ -]*(?P<width>\d+)?(?:\.\d+)?(?P<conversion>[a-zA-Z])))")
 _NUMBERS = {"d": rb"-?\d+", "i": rb"-?\d+", "u": rb"-?\d+", "f": rb"-?\d+\.\d+", "s": rb"-?\d+(?:\.\d+)?"}
@@ -134,6 +135,7 @@ class Template:
             named.add(piece.name)
         self.head: re.Pattern[bytes] = re.compile(pattern)
         self._seconds: tuple[int, str] = (-1, "")
+        self._records: dict[int, re.Pattern[bytes]] = {}
 
     def __repr__(self) -> str:
         return f"Template({self.text!r})"
@@ -174,27 +176,34 @@ class Template:
         text = self.second(int(created))
         return text if self.datefmt is not None else f"{text},{int(msecs):03d}"
 
-    def line(self, record: logging.LogRecord, message: str) -> str:
-        """The record's first line, without its end."""
+    def line(self, record: logging.LogRecord, message: str, fields: Mapping[str, str] | None = None) -> str:
+        """The record's first line, without its end; *fields* are shown for the record's own of these names."""
         values: dict[str, Any] = {}
         for name in self.needs:
             if name == "message":
                 value: Any = message
             elif name == "asctime":
                 value = self.stamp(record.created, record.msecs)
+            elif fields is not None and name in fields:
+                value = fields[name]
             else:
                 value = getattr(record, name, "-" if name in self.fields else None)
                 if name not in ATTRIBUTES:
-                    value = str(value)
+                    value = text_of(value)
             values[name] = escape(value) if isinstance(value, str) else value
         return self.text % values
 
-    def render(self, record: logging.LogRecord, redact: Callable[[str], str] = str) -> str:
+    def render(
+        self,
+        record: logging.LogRecord,
+        redact: Callable[[str], str] = str,
+        fields: Mapping[str, str] | None = None,
+    ) -> str:
         """The whole record, without the last line end: its line, and the traceback and stack where it has them.
 
         A message that cannot be merged with its arguments is written as they are, and says so.
         """
-        line = self.line(record, redact(message_of(record)))
+        line = self.line(record, redact(message_of(record)), fields)
         more = traceback_of(record)
         return f"{line}\n{self.guard(redact(more))}" if more else line
 
@@ -260,6 +269,29 @@ class Template:
         found = [one for number in sorted(names) if number >= least for one in sorted(names[number])]
         return [*found, before + b"Level "]
 
+    def records(self, least: int) -> re.Pattern[bytes] | None:
+        r"""Finds the whole records of that level or above, in text that begins with a line end; None if it cannot.
+
+        It can where the level has one column. What it finds begins with the line end before the record and ends before
+        its own. The search goes from one line end to the next and looks at one column; cost is linear.
+
+        >>> found = Template(BASIC).records(40).findall(b"\nERROR:till:no\n  trace\nINFO:till:yes\n")
+        >>> found
+        [b'\nERROR:till:no\n  trace']
+        """
+        if least in self._records:
+            return self._records[least]
+        at = next((number for number, one in enumerate(self.pieces) if one.name == "levelname"), None)
+        if at is None or self.level_column is None or at + 1 == len(self.pieces) or self.pieces[at + 1].name:
+            return None
+        names = [re.escape(name) for name, number in self._shown.items() if number >= least]
+        after = re.escape(self.pieces[at + 1].literal.encode())
+        level = b"(?:%b|Level (?:%b) *)%b" % (b"|".join(names), _at_least(least), after)
+        head = b"".join(self._patterns)
+        more = rb"[^\n]*(?:\n(?!%b|\Z)[^\n]*)*" % head
+        found = self._records[least] = re.compile(b"\n(?=.{%d}%b)%b%b" % (self.level_column, level, head, more))
+        return found
+
     @functools.cached_property
     def level_column(self) -> int | None:
         """The byte of a line at which the level begins, where all before it has one width."""
@@ -299,6 +331,20 @@ class Template:
             return _second(text, self.datefmt)
         except ValueError:
             return None
+
+
+def _at_least(least: int) -> bytes:
+    """An expression for the numbers that are no smaller.
+
+    >>> _at_least(40)
+    b'\\\\d{3,}|[5-9]\\\\d{1}|4[1-9]\\\\d{0}|40'
+    """
+    digits = str(max(least, 0))
+    found = [f"\\d{{{len(digits) + 1},}}"]
+    for at, digit in enumerate(digits):
+        if digit != "9":
+            found.append(f"{digits[:at]}[{int(digit) + 1}-9]\\d{{{len(digits) - at - 1}}}")
+    return "|".join([*found, digits]).encode()
 
 
 @functools.lru_cache(maxsize=4096)

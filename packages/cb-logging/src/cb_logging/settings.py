@@ -15,7 +15,7 @@ from cb_logging import fast
 from cb_logging.errors import ConfigError
 from cb_logging.handlers import HANDLERS, handler
 from cb_logging.levels import level as level_of
-from cb_logging.output import Formatter, Output, output
+from cb_logging.outputs import Formatter, Output, output
 
 __all__ = ["SETTINGS", "Setup", "setup", "setup_dict", "setup_env", "setup_toml"]
 
