@@ -127,33 +127,39 @@ log {{ source(s); destination(d); }};
 """
 
 
-def syslog_ng(folder: Path) -> list[object]:
-    """The program: installed, or unpacked from Debian's package, as it and rsyslog exclude each other."""
+@pytest.fixture(scope="module")
+def syslog_ng(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
+    """The program: installed, or unpacked from Debian's package, as it and rsyslog exclude each other.
+
+    The package comes from apt's folder, or by apt, once a run. Where apt cannot give it the tests are skipped.
+    """
     program = shutil.which("syslog-ng", path="/usr/sbin:/usr/bin")
     if program is not None:
         return [program]
-    if shutil.which("apt-get") is None:
-        pytest.skip("syslog-ng is not there")
+    folder = tmp_path_factory.mktemp("syslog-ng")
+    package = next(Path("/var/cache/apt/archives").glob("syslog-ng-core_*.deb"), None)
     try:
-        subprocess.run(
-            ["apt-get", "download", "-qq", "syslog-ng-core"], cwd=folder, capture_output=True, timeout=60, check=True
-        )
-        (package,) = folder.glob("syslog-ng-core*.deb")
-        subprocess.run(["dpkg", "-x", package, folder / "unpacked"], timeout=60, check=True)
+        if package is None:
+            apt = ["apt-get", "download", "-qq", "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10"]
+            subprocess.run([*apt, "syslog-ng-core"], cwd=folder, capture_output=True, timeout=40, check=True)
+            (package,) = folder.glob("syslog-ng-core_*.deb")
+        subprocess.run(["dpkg", "-x", package, folder / "unpacked"], timeout=40, check=True)
         root = folder / "unpacked" / "usr"
         modules = next((root / "lib" / "syslog-ng").glob("[0-9]*"))
         libraries = f"LD_LIBRARY_PATH={root / 'lib'}:{root / 'lib' / 'syslog-ng'}:{modules}"
         command: list[object] = ["env", libraries, root / "sbin" / "syslog-ng", f"--module-path={modules}"]
-        subprocess.run([str(one) for one in [*command, "--version"]], capture_output=True, timeout=60, check=True)
-    except (subprocess.SubprocessError, ValueError, StopIteration) as error:
-        pytest.skip(f"syslog-ng cannot be had: {error}")
+        subprocess.run([str(one) for one in [*command, "--version"]], capture_output=True, timeout=40, check=True)
+    except (OSError, subprocess.SubprocessError, ValueError, StopIteration) as error:
+        pytest.skip(f"syslog-ng is not there, and apt does not have syslog-ng-core: {error}")
     return command
 
 
+@pytest.mark.xdist_group("syslog-ng")
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
-def test_syslog_ng(tmp_path: Path, until: Until, authority: trustme.CA, transport: Any) -> None:
+def test_syslog_ng(
+    tmp_path: Path, until: Until, authority: trustme.CA, syslog_ng: list[object], transport: Any
+) -> None:
     """The same to the other server."""
-    program = syslog_ng(tmp_path)
     port = free_port()
     files = f'tls(key-file("{tmp_path}/key.pem") cert-file("{tmp_path}/cert.pem") peer-verify(optional-untrusted))'
     (tmp_path / "conf").write_text(SYSLOG_NG.format(tmp_path, port, transport, files if transport == "tls" else ""))
@@ -162,7 +168,7 @@ def test_syslog_ng(tmp_path: Path, until: Until, authority: trustme.CA, transpor
     places = [f"--{name}={tmp_path / name}" for name in ("pidfile", "control", "persist-file")]
     got = tmp_path / "got"
     with running(
-        [*program, "-F", "--no-caps", f"--cfgfile={tmp_path / 'conf'}", *places],
+        [*syslog_ng, "-F", "--no-caps", f"--cfgfile={tmp_path / 'conf'}", *places],
         lambda: accepts(port),
         until,
         "syslog-ng",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import logging.handlers
 import os
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import click
 
 from cb_logging.contacts import Contacts, menu
 from cb_logging.ending import say
+from cb_logging.errors import ReadError
 from cb_logging.levels import level as level_of
+from cb_logging.otlp import OtlpHandler
 from cb_logging.outputs import Formatter, output
 from cb_logging.settings import setup
 from cb_logging.spool import recover
@@ -40,7 +43,11 @@ def send_(message: str, to: str, level: str, logger: str, form: str) -> None:
         logging.getLogger(logger).log(level_of(level), "%s", message)
         for one in made.handlers:
             one.flush()
-        lost = sum(made.failures.values())
+            if isinstance(one, logging.handlers.SocketHandler) and one.sock is None:
+                failed.append(ConnectionRefusedError("nobody listens there"))
+    lost = sum(made.failures.values()) + sum(getattr(one, "dropped", 0) for one in made.handlers)
+    if lost and not failed and any(isinstance(one, OtlpHandler) for one in made.handlers):
+        failed.append(ConnectionError("it was not taken"))
     if failed:
         say(f"{to}: {failed[0]} (is it there, and may we?)")
     if failed or lost:
@@ -104,6 +111,8 @@ def recover_(logs: tuple[str, ...]) -> None:
       cb-logging recover app.log
     """
     for log in logs:
+        if not os.path.exists(log) and not list(Path(log).parent.glob(f"{Path(log).name}.spool-*")):  # noqa: PTH110
+            raise ReadError(f"{log}: there is no such log, and no spool of it (look at the name)")
         click.echo(f"{log}: {recover(log)} lines", err=True)
 
 

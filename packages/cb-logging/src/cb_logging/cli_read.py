@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -79,6 +80,8 @@ def tail_(
     from cb_logging.following import follow as follow_log
 
     query = make_query(**filters)
+    if not follow:
+        os.stat(file)  # who does not wait wants it to be there
     found = False
     stop = (lambda: False) if follow else (lambda: True)
     schema = schema_of(template, datefmt=datefmt)

@@ -36,7 +36,7 @@ def levels_(form: str) -> None:
 
 
 @click.command("handlers")
-@click.argument("name", required=False, type=click.Choice(list(HANDLERS)))
+@click.argument("name", required=False, metavar="[NAME]", type=click.Choice(list(HANDLERS)))
 @_json
 def handlers_(name: str | None, form: str) -> None:
     """Every kind of handler: how it is written, its class, what it is for."""

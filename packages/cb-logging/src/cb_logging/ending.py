@@ -19,6 +19,9 @@ def say(text: str) -> None:
 
 def ends(run: Callable[[], int | None]) -> int:
     """The status of what is run. Errors are a line; ``CB_DEBUG=1`` shows the traceback behind it."""
+    if sys.stdout is None or sys.stderr is None:  # closed by whoever started us
+        nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for as long as the process lives
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     try:
         try:
             return run() or 0
@@ -34,6 +37,8 @@ def ends(run: Callable[[], int | None]) -> int:
             raise
         if isinstance(error, OSError) and error.filename:
             say(f"{error.filename}: {error.strerror} (look at the name and the rights)")
+        elif isinstance(error, OSError) and error.strerror:
+            say(f"{error.strerror} (where we read or write)")
         else:
             say(str(error))
         return 2

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, Any
 
 from cb_logging.compressed import SUFFIXES, open_packed
 from cb_logging.errors import ReadError
@@ -37,7 +37,7 @@ class Source:
     """
 
     path: str
-    file: BinaryIO | IO[bytes]
+    file: Any
     plain: bool
 
 
@@ -73,4 +73,18 @@ def open_sources(path: str | os.PathLike[str], *, before: bool = False) -> Itera
         except OSError as error:
             raise ReadError(f"{one}: {error.strerror or error} (look at the name and the rights)") from error
         with file:
-            yield Source(str(one), file, plain=not kind and one.is_file())
+            yield Source(str(one), _Packed(one, file) if kind else file, plain=not kind and one.is_file())
+
+
+class _Packed:
+    """A compressed file that says its name when it cannot be unpacked."""
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self._path, self._file = path, file
+
+    def read(self, size: int) -> bytes:
+        """Some bytes; none at the end."""
+        try:
+            return self._file.read(size)
+        except Exception as error:  # gzip, zlib and zstd have one each
+            raise ReadError(f"{self._path}: {error} (what came before is whole)") from error

@@ -84,7 +84,7 @@ def handler(spec: str) -> logging.Handler:
     url = urlsplit(spec if ":" in spec else f"{spec}:")
     kind = HANDLERS.get(url.scheme)
     if kind is None:
-        raise ConfigError("handler", spec, "is no kind of handler", HANDLERS)
+        raise ConfigError("handler", spec, "is no kind of handler, nor the path of a file with ./ before it", HANDLERS)
     options = dict(parse_qsl(url.query, keep_blank_values=True))
     least = level(options.pop("level", "NOTSET"))
     valid = (*kind.options, "level")

@@ -6,6 +6,7 @@ subclass does not.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import logging.handlers as std
 import queue
@@ -108,14 +109,17 @@ def smtp(url: SplitResult, options: dict[str, str]) -> logging.Handler:
 def syslog(url: SplitResult, options: dict[str, str]) -> logging.Handler:
     """Syslog: this machine's, or another's by RFC 5424."""
     facility = options.get("facility", "user")
-    if not url.netloc:
+    if not url.netloc and url.scheme == "syslog":
         return std.SysLogHandler(_place(url), facility=facility)
     transport = url.scheme.partition("+")[2] or "udp"
     context = None
     if transport == "tls":
         import ssl
 
-        context = ssl.create_default_context(cafile=options.get("ca"))
+        try:
+            context = ssl.create_default_context(cafile=options.get("ca"))
+        except OSError as error:
+            raise ConfigError("ca", options["ca"], f"is no file of certificates: {error.strerror}") from error
     default = 6514 if transport == "tls" else 514
     app = options.get("app", "python")
     return SyslogHandler(
@@ -129,6 +133,8 @@ def syslog(url: SplitResult, options: dict[str, str]) -> logging.Handler:
 
 def event_log(url: SplitResult, options: dict[str, str]) -> logging.Handler:
     """Windows' event log."""
+    if importlib.util.find_spec("win32evtlogutil") is None:
+        raise ConfigError("handler", url.geturl(), "needs Windows and pywin32")
     return std.NTEventLogHandler(_place(url), logtype=options.get("log", "Application"))
 
 

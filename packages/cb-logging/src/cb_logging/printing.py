@@ -94,7 +94,7 @@ def _draw(found: Summary) -> None:
     most = max(totals.values(), default=1)
     wide = [max(len(key[at]) for key in rows) for at in range(len(found.by) - timed)] if rows else []
     for key in sorted(rows, key=lambda one: (-totals[one], one)):
-        names = "  ".join(f"{name:<{width}}" for name, width in zip(key, wide, strict=True))
+        names = "  ".join(f"{name or '-':<{width}}" for name, width in zip(key, wide, strict=True))
         bar = "█" * max(1, round(_BAR * totals[key] / most))
         print(f"{names}  {totals[key]:>12,}  {_spark(rows[key], times) if timed else bar}")  # noqa: T201
     if times:
