@@ -194,11 +194,12 @@ def test_state_folder(cb: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("cut.log.gz", gzip.compress(LOG.encode())[:30], "ended before"),
+        ("cut.log.gz", gzip.compress(LOG.encode(), mtime=0)[:30], "ended before"),
         ("fake.log.gz", b"no", "Not a gzipped file"),
-        ("broken.log.gz", gzip.compress(LOG.encode() * 99)[:12] + b"x" * 20, "broken.log.gz"),
+        ("broken.log.gz", gzip.compress(LOG.encode() * 99, mtime=0)[:12] + b"x" * 20, "broken.log.gz"),
         ("bad.log.zst", b"\x28\xb5\x2f\xfdxxxx", "bad.log.zst"),
     ],
+    ids=["cut", "fake", "broken", "zst"],
 )
 def test_compressed_files_that_are_broken(cb: Run, tmp_path: Path, name: str, data: bytes, said: str) -> None:
     """Are told of by name, in one line."""
@@ -236,7 +237,10 @@ from cb_logging.__main__ import main
 import cb_logging.printing
 sys.argv = ["cb-logging", "cat", {str(log)!r}]
 os.seteuid(65534)
-main()
+try:
+    main()
+finally:
+    os.seteuid(0)
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.returncode == 2

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import trustme
-from cb_logging import JournalHandler, OtlpHandler, SyslogHandler, context, handler, journal_entry
+from cb_logging import ConfigError, JournalHandler, OtlpHandler, SyslogHandler, context, handler, journal_entry, setup
 from google.protobuf.json_format import Parse
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
@@ -204,6 +204,37 @@ def test_syslog_server_that_goes_and_comes_back(until: Until) -> None:
     one.close()
 
 
+def test_syslog_over_tls_to_what_does_not_speak_it() -> None:
+    """Is told of; the default context trusts nobody that it does not know."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one = SyslogHandler(("127.0.0.1", listener.getsockname()[1]), transport="tls", timeout=10)
+        failed: list[object] = []
+        one.handleError = failed.append  # type: ignore[method-assign]
+
+        def refuse() -> None:
+            for _ in range(2):
+                made, _ = listener.accept()
+                made.sendall(b"220 mail\r\n")
+                made.close()
+
+        server = threading.Thread(target=refuse)
+        server.start()
+        one.handle(logging.makeLogRecord({"msg": "x", "levelno": 20}))
+        server.join(30)
+        one.close()
+    assert len(failed) == 1
+
+
+def test_the_syslog_of_this_machine(tmp_path: Path) -> None:
+    """By its Unix socket, in the format of the set-up."""
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as server:
+        server.bind(str(tmp_path / "log"))
+        server.settimeout(30)
+        with setup("INFO", format="%(message)s", to=f"syslog:{tmp_path}/log?facility=local3", uncaught=False):
+            logging.getLogger("x").warning("password=%s", "hunter2")
+        assert server.recv(1 << 12) == b"<156>password=***\x00"
+
+
 def _pending(listener: socket.socket) -> bool:
     listener.settimeout(0.01)
     try:
@@ -305,6 +336,11 @@ def test_otlp_receiver_that_fails(receiver: tuple[str, type[Receiver]]) -> None:
     full = OtlpHandler("http://127.0.0.1:9/", capacity=1, timeout=0.1)
     send(full, 200)
     assert full.dropped > 0
+    kind.status = 200
     for number in (True, 1.5):
-        one.handle(logging.makeLogRecord({"msg": "x", "n": number}))
+        one.handle(logging.makeLogRecord({"msg": "x", "levelno": 20, "n": number}))
     one.close()
+    sent = kind.got[-1].resource_logs[0].scope_logs[0].log_records[-1]
+    assert sent.attributes[-1].value.double_value == 1.5
+    with pytest.raises(ConfigError, match="no URL"):
+        OtlpHandler("ftp://x")

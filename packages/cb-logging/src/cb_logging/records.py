@@ -74,19 +74,24 @@ def moment(text: str | float) -> float:
     Raises:
         ReadError: It is none of these.
     """
-    if isinstance(text, (int, float)):
-        return float(text)
+    try:
+        found = float(text) if isinstance(text, (int, float)) else _moment(text)
+        time.localtime(found)  # what cannot be shown cannot be searched for
+    except (ValueError, OverflowError):
+        raise ReadError(f"{text!r} is no time (write 2026-11-23 04:00, 04:00, or 15m for 15 minutes ago)") from None
+    return found
+
+
+def _moment(text: str) -> float:
     import datetime as dt
 
     now = time.time()
     if ago := re.fullmatch(r"(\d+)\s*([smhdw])(?: ago)?", text.strip()):
         return now - int(ago[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[ago[2]]
-    try:
-        if re.fullmatch(r"\d\d?:\d\d(:\d\d)?", text):
-            return dt.datetime.combine(dt.datetime.now().astimezone(), dt.time.fromisoformat(text.zfill(5))).timestamp()
-        return dt.datetime.fromisoformat(text.replace(",", ".")).timestamp()
-    except ValueError:
-        raise ReadError(f"{text!r} is no time (write 2026-11-23 04:00, 04:00, or 15m for 15 minutes ago)") from None
+    if re.fullmatch(r"\d\d?:\d\d(:\d\d)?", text):
+        text = text.zfill(8 if text.count(":") == 2 else 5)
+        return dt.datetime.combine(dt.datetime.now().astimezone(), dt.time.fromisoformat(text)).timestamp()
+    return dt.datetime.fromisoformat(text.replace(",", ".")).timestamp()
 
 
 @dataclass
@@ -140,7 +145,7 @@ def make_query(
     fields = {"name": logger, "module": module, "threadName": thread}
     equal = {name: frozenset([some] if isinstance(some, str) else some) for name, some in fields.items() if some}
     try:
-        pattern = re.compile(grep.encode()) if grep else None
+        pattern = re.compile(grep.encode("utf-8", "surrogateescape")) if grep else None
     except re.error as error:
         raise ReadError(f"{grep!r} is no expression: {error}") from error
     return Query(

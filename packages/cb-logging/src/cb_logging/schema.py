@@ -14,6 +14,7 @@ from cb_logging.template import BASIC, BOOK, FORMATS, Template
 __all__ = ["JsonSchema", "PlainSchema", "Schema", "detect", "schema_of"]
 
 Fields = Mapping[str, Any]
+_YEAR_5000 = 95_617_584_000  # a number above counts milliseconds, or is no time
 _KNOWN = (
     BOOK,
     "%(asctime)s - %(name)s - %(levelname)s - %(message)s",
@@ -69,7 +70,7 @@ class JsonSchema:
     def parse(self, line: bytes) -> Fields | None:
         try:
             found = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not isinstance(found, dict):
             return None
@@ -92,10 +93,11 @@ class JsonSchema:
 
         value = fields.get("asctime")
         if isinstance(value, (int, float)):
-            return value / 1000 if value > 1e11 else float(value)
+            seconds = value / 1000 if abs(value) > _YEAR_5000 else float(value)
+            return seconds if abs(seconds) <= _YEAR_5000 else None
         try:
             return dt.datetime.fromisoformat(str(value)).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
 
 

@@ -78,10 +78,7 @@ class Spool:
         self._file = f"{self.sink.path}.spool-{os.getpid()}-{time.time_ns()}"
         self._fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX)  # held for as long as this process lives
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(self._fd, 0, _HEADER + self._size)  # a full disk must say so here, not by a signal
-        else:
-            os.ftruncate(self._fd, _HEADER + self._size)
+        os.posix_fallocate(self._fd, 0, _HEADER + self._size)  # a full disk must say so here, not by a signal
         self._map = mmap.mmap(self._fd, 0)
         self._view = memoryview(self._map)
         self._words = self._view[:_HEADER].cast("Q")
@@ -132,9 +129,9 @@ class Spool:
                     except OSError:
                         # A full disk takes a part: what is whole there is not written again.
                         grown = os.fstat(sink.fd).st_size - there.st_size
-                        words[_BEGIN] = self._map.rfind(b"\n", _HEADER + begin, _HEADER + begin + grown) + 1 - _HEADER
-                        if words[_BEGIN] > end:  # there was none
-                            words[_BEGIN] = begin
+                        cut = self._map.rfind(b"\n", _HEADER + begin, _HEADER + begin + grown)
+                        if cut >= 0:
+                            words[_BEGIN] = cut + 1 - _HEADER
                         raise
                     words[_BEGIN] = end
                 sink.bound()

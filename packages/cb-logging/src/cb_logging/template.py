@@ -134,6 +134,7 @@ class Template:
             pattern += one if again else b"(?P<%b>%b)" % (piece.name.encode(), one)
             named.add(piece.name)
         self.head: re.Pattern[bytes] = re.compile(pattern)
+        self._like = re.compile(self._beginning())
         self._seconds: tuple[int, str] = (-1, "")
         self._records: dict[int, re.Pattern[bytes]] = {}
 
@@ -153,6 +154,18 @@ class Template:
             return b".*" if greedy else b".*?"
         number = _NUMBERS[piece.spec[-1]]
         return b" *%b *" % number if piece.padded else number
+
+    def _beginning(self) -> bytes:
+        """What all that a reader may take for a record begins with: up to the level and what stands behind it."""
+        names = [piece.name for piece in self.pieces]
+        end = names.index("levelname") + 2 if "levelname" in names else len(names)
+        if end > len(names) or names[end - 1]:  # nothing behind it, or another field
+            end = len(names)
+        anything = {"asctime"} if self.datefmt is None else set()
+        return b"".join(
+            b".{23}" if piece.name in anything and not piece.padded else pattern
+            for piece, pattern in zip(self.pieces[:end], self._patterns, strict=False)
+        )
 
     def _time_pattern(self) -> bytes:
         if self.datefmt is None:
@@ -208,8 +221,8 @@ class Template:
         return f"{line}\n{self.guard(redact(more))}" if more else line
 
     def guard(self, text: str) -> str:
-        """A traceback, in which no line can be taken for the beginning of a record."""
-        match = self.head.match
+        """A traceback, in which no line can be taken for the beginning of a record, nor of half of one."""
+        match = self._like.match
         lines = text.replace("\r\n", "\n").split("\n")
         return "\n".join(f" {line}" if match(line.encode("utf-8", "replace")) else line for line in map(escape, lines))
 
@@ -325,11 +338,11 @@ class Template:
         text = fields.get("asctime")
         if not isinstance(text, str):
             return None
-        if self.datefmt is None:
-            return _second(text[:19], _STAMP) + int(text[20:]) / 1000
         try:
+            if self.datefmt is None:
+                return _second(text[:19], _STAMP) + int(text[20:]) / 1000
             return _second(text, self.datefmt)
-        except ValueError:
+        except (ValueError, OverflowError):  # the 45th of a month
             return None
 
 
