@@ -264,7 +264,7 @@ def test_output_that_nobody_takes(tmp_path: Path, log: Path) -> None:
     [
         ("level = [", ":1:"),
         ("[logging]\nlevel = x", ":2:9: Invalid value"),
-        ('[logging]\nlevle = "x"', "levle: 'x' is no setting (use one of: level, "),
+        ('[logging]\ncolour = "x"', "colour: 'x' is no setting (use one of: level, "),
         ("[logging]\nto = [3]", "to: 3 is none of the values"),
         ("[logging]\nfields = [3]", "fields: 3 is none"),
         ("[logging]\nredact = [3]", "redact: 3 is none"),

@@ -44,14 +44,17 @@ SiteText = Callable[[dict[str, Any]], str]
 _SITES = 20_000
 _NAMES = 2_000
 
+# Most calls have few arguments: these do not go through a tuple if the level is not logged.
 _METHOD = """
-def {name}(self, msg, *args, **more):
+def {name}(self, msg, _0=NONE, _1=NONE, _2=NONE, *args, **more):
     try:
         if not self._cache[{level}]:
             return
     except KeyError:
         if not self.isEnabledFor({level}):
             return
+    if _0 is not NONE:
+        args = (_0,) if _1 is NONE else (_0, _1) if _2 is NONE else (_0, _1, _2, *args)
     logger = self
     while logger is not ROOT:
         if logger is None or logger.handlers or not logger.propagate:
@@ -301,6 +304,7 @@ def _namespace(output: Output, formatter: Formatter) -> dict[str, Any]:
         "ALONE": [output],
         "CONTEXT": current.get,
         "FIELDS": _Kept(lambda key: escape(formatter.field(*key)), lambda key: type(key[1]) is str),
+        "NONE": object(),
         "MORE": lambda fields: more_fields(fields, redactor),
         "ORJSON": json_form.orjson_dumps,
         "PLAIN_JSON": json_form.plain_json,

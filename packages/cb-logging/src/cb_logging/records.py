@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from cb_logging.errors import ReadError
 from cb_logging.levels import level as level_of
-from cb_logging.schema import Fields, Schema
+from cb_logging.schema import Fields, Schema, TemplateSchema
 
 __all__ = ["Query", "Record", "make_query", "moment"]
 
@@ -50,6 +50,8 @@ class Record:
     @property
     def time(self) -> float | None:
         """Seconds since 1970."""
+        if isinstance(self.schema, TemplateSchema):
+            return self.schema.time_of_record(self.raw)
         return self.schema.time_of(self.fields)
 
     @property

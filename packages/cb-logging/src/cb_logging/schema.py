@@ -134,6 +134,14 @@ class TemplateSchema:
         self.needles = template.needles
         self.parse = template.parse
         self.time_of = template.time_of
+        first = template.pieces[0]
+        self._stamped = first.name == "asctime" and not first.padded and template.datefmt is None
+
+    def time_of_record(self, raw: bytes) -> float | None:
+        """The time of a record, without taking all of its first line apart."""
+        if self._stamped:
+            return self.time_of({"asctime": raw[:23].decode()})
+        return self.time_of(self.parse(raw.partition(b"\n")[0]) or {})
 
     def level_of(self, fields: Fields) -> int:
         if "levelname" in fields:
@@ -179,4 +187,6 @@ def detect(sample: bytes, formats: Iterable[str] = _KNOWN) -> Schema:
         reads = sum(template.head.match(line) is not None for line in lines)
         if reads > most:
             best, most = template, reads
+        if reads >= 0.9 * len(lines):  # the rest are tracebacks
+            break
     return TemplateSchema(best) if best is not None else PlainSchema()
