@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -314,3 +315,18 @@ def test_send_to_nobody(cb: Run, to: str) -> None:
         ran = cb("send", "--to", to.format(taken.getsockname()[1]), "x")
     assert (ran.status, ran.err.count("\n")) == (1, 1)
     assert "is it there" in ran.err
+
+
+def test_run_is_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C reaches the program, too; what it says and its status are kept."""
+    log = tmp_path / "run.log"
+    script = "trap 'echo bye; exit 3' INT; echo up; while :; do sleep 0.05; done"
+    command = [sys.executable, "-m", "cb_logging", "run", "--to", log, "--", "sh", "-c", script]
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE) as child:
+        end = time.monotonic() + 60
+        while not (log.exists() and b"up" in log.read_bytes()) and time.monotonic() < end:
+            time.sleep(0.01)
+        os.killpg(child.pid, signal.SIGINT)
+        _, err = child.communicate(timeout=60)
+    assert (child.returncode, err) == (3, b"")
+    assert [line.rpartition(" ")[2] for line in log.read_text().splitlines()] == ["up", "bye"]

@@ -344,3 +344,13 @@ def test_otlp_receiver_that_fails(receiver: tuple[str, type[Receiver]]) -> None:
     assert sent.attributes[-1].value.double_value == 1.5
     with pytest.raises(ConfigError, match="no URL"):
         OtlpHandler("ftp://x")
+
+
+def test_otlp_record_that_is_none(receiver: tuple[str, type[Receiver]]) -> None:
+    """`Handler.handleError` hears of it, as of all handlers of the standard library."""
+    one = OtlpHandler(receiver[0])
+    failed: list[object] = []
+    one.handleError = failed.append  # type: ignore[method-assign]
+    one.handle(logging.makeLogRecord({"msg": "without a level"}))
+    one.close()
+    assert len(failed) == 1

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cb_logging import ConfigError, Formatter, Output, output, read, recover, rotated, setup, spool
+from cb_logging import ConfigError, Formatter, Output, output, read, recover, rotated, rotation, setup, spool
 from cb_logging.rotation import RotatingSink, Rotation
-from cb_logging.sinks import FileSink
+from cb_logging.sinks import FileSink, append_whole
 
 PLAIN = "%(message)s"
 
@@ -575,3 +575,55 @@ def test_a_signal_while_a_record_is_copied(tmp_path: Path) -> None:
     assert log.read_bytes() == b"of the handler\n"
     made.close()
     assert log.read_bytes() == b"of the handler\nfirst\n"
+
+
+def test_zstd_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is said at set-up, with what to do."""
+
+    def missing(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr("importlib.import_module", missing)
+    with pytest.raises(ConfigError, match="pip install"):
+        Rotation.parse("1 MB", compress="zst")
+
+
+def test_a_log_that_goes_while_it_is_rotated(tmp_path: Path) -> None:
+    """Is made anew; there is nothing to put aside. A folder that is not there has no rotated files."""
+    log = tmp_path / "app.log"
+    sink = RotatingSink(log, Rotation.parse(15))
+    log.unlink()
+    sink.write(b"more than ten bytes\n")
+    sink.write(b"next\n")
+    rotation._in_child()
+    sink.write(b"last\n")
+    sink.close()
+    assert log.read_bytes() == b"next\nlast\n"
+    assert rotated(tmp_path / "none" / "app.log") == []
+
+
+def test_writes_that_take_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it is written in the end."""
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:3]))
+    sink = FileSink(tmp_path / "a.log")
+    sink.write(b"one and two\n")
+    append_whole(sink.fd, b"three and four\n")
+    sink.close()
+    assert (tmp_path / "a.log").read_bytes() == b"one and two\nthree and four\n"
+
+
+def test_a_flush_that_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Is counted, and said."""
+    one = output(tmp_path / "a.log")
+
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(one.sink, "flush", full)
+    one.flush()
+    one.close()
+    assert one.failures == 1
+    assert "No space left" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from backports import zstd
-from cb_logging import BASIC, BOOK, ConfigError, ReadError, Template, bisecting, read, setup, summarise
+from cb_logging import BASIC, BOOK, ConfigError, ReadError, Template, bisecting, following, read, setup, summarise
 from cb_logging import blocks as blocks_module
 from cb_logging.following import follow
 from cb_logging.records import moment
@@ -458,3 +458,84 @@ def test_out_of_order_inside(tmp_path: Path) -> None:
     wanted = [text for fields, text in oracle(log) if 1448011000 <= time_of(fields) < 1448011005]
     assert [one.text for one in read(log, since=1448011000, until=1448011005)] == wanted
     assert len(wanted) == 5
+
+
+def test_levels_without_a_column(tmp_path: Path) -> None:
+    """Where the level stands behind a name, it is searched for by what stands around it."""
+    log = tmp_path / "app.log"
+    text = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
+    lines = [
+        "2015-11-20 00:00:00,000 - a.b - INFO - no - ERROR - at - ERROR - all",
+        "2015-11-20 00:00:00,000 - a.b - ERROR - one - ERROR - indeed",
+        " - ERROR - in a traceback",
+        "2015-11-20 00:00:00,000 - c - CRITICAL - two",
+    ]
+    log.write_text("\n".join(lines) + "\n")
+    assert [one.text for one in read(log, level="ERROR", format=text)] == ["\n".join(lines[1:3]), lines[3]]
+    assert Template(text).level_column is None
+    assert Template(text).records(40) is None
+
+
+def test_a_zone_in_the_time(tmp_path: Path) -> None:
+    """A format of one's own, with an offset."""
+    log = tmp_path / "app.log"
+    log.write_text("2015-11-20T06:13:20+0000 INFO x\n2015-11-20T08:13:21+0200 INFO y\n")
+    text, datefmt = "%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"
+    assert [one.time for one in read(log, format=text, datefmt=datefmt)] == [1448000000, 1448000001]
+    assert [one.message for one in read(log, format=text, datefmt=datefmt, since=1448000000.5)] == ["y"]
+
+
+def test_more_keys_than_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts are the same: memory does not grow with what is different."""
+    log = tmp_path / "app.log"
+    make(log, 1000)
+    wanted = summarise(log, by=["level", "module"], bucket="minute").counts
+    monkeypatch.setattr("cb_logging.stats._KEYS", 3)
+    monkeypatch.setattr(blocks_module.blocks, "__defaults__", (b"", 1000))
+    assert summarise(log, by=["level", "module"], bucket="minute").counts == wanted
+
+
+def test_schemas() -> None:
+    """White box: what a line is that is no record, has an odd level, or of which nothing is known."""
+    schema = schema_of("json")
+    assert schema is not None
+    assert schema.parse(b"[1]") is None
+    assert [schema.level_of({"levelname": one}) for one in ("odd", None, "error", 40)] == [0, 0, 40, 40]
+    plain = schema_of("plain")
+    assert plain is not None
+    assert plain.time_of({}) is None
+    assert schema_of(plain) is plain
+    assert schema_of(Template(BASIC)).parse(b"INFO:a:b")["name"] == "a"  # type: ignore[union-attr,index]
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_follow_what_is_compressed_by_now(tmp_path: Path, suffix: str) -> None:
+    """Files that came and were compressed between two looks are read, each before what came later."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"INFO:x:1\n")
+    looks = iter(range(9))
+
+    def rotate() -> bool:
+        look = next(looks)
+        if look == 0:
+            packed = tmp_path / f"app.log.1{suffix}"
+            log.rename(tmp_path / "app.log.2")
+            packed.write_bytes((gzip if suffix == ".gz" else zstd).compress(b"INFO:x:2\nINFO:x:3\n"))
+            later = (tmp_path / "app.log.2").stat().st_mtime_ns + 10**9
+            os.utime(packed, ns=(later, later))
+            log.write_bytes(b"INFO:x:4\n")
+            os.utime(log, ns=(later + 10**9, later + 10**9))
+        return look > 2
+
+    assert [one.message for one in follow(log, interval=0.001, stop=rotate)] == ["1", "2", "3", "4"]
+
+
+def test_follow_in_the_middle_of_a_rotation(tmp_path: Path) -> None:
+    """White box: the log's name leads to nothing for a moment, or for good."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"INFO:x:1\n")
+    tail = following._Tail(log)
+    log.unlink()
+    assert not following._moved(log, tail)
+    assert following._since(log, tail) == ([], [])
+    tail.close()

@@ -49,7 +49,7 @@ def parse() -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
-    except click.Abort:
+    except click.Abort:  # pragma: no cover - Ctrl-C in the moment in which click takes the arguments apart
         return 130
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "cb-logging"

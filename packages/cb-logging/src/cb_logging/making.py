@@ -135,7 +135,7 @@ def event_log(url: SplitResult, options: dict[str, str]) -> logging.Handler:
     """Windows' event log."""
     if importlib.util.find_spec("win32evtlogutil") is None:
         raise ConfigError("handler", url.geturl(), "needs Windows and pywin32")
-    return std.NTEventLogHandler(_place(url), logtype=options.get("log", "Application"))
+    return std.NTEventLogHandler(_place(url), logtype=options.get("log", "Application"))  # pragma: no cover - Windows
 
 
 def memory(url: SplitResult, options: dict[str, str]) -> logging.Handler:

@@ -62,14 +62,19 @@ def each_part(
     try:
         for number in range(workers):
             out, into = os.pipe()
+            # Ctrl-C between fork and our own lines would be met by whatever Python runs there.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             child = os.fork()
             if child == 0:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
                 for one in (out, *(reader.fileno() for reader in readers)):
                     os.close(one)  # else nobody's pipe breaks when the parent has enough
                 _child(into, (work(_blocks(path, schema, at, size)) for at in parts[number::workers]))
             os.close(into)
             children.append(child)
             readers.append(os.fdopen(out, "rb"))
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         for number, _ in enumerate(parts):
             yield _received(readers[number % workers])
     finally:
@@ -83,7 +88,6 @@ def _child(into: int, results: Iterator[Any]) -> None:
     """Send results, and end."""
     status = 1
     try:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
         with os.fdopen(into, "wb") as pipe:
             try:
                 for one in results:

@@ -202,7 +202,7 @@ def recover(path: str | os.PathLike[str]) -> int:
     for left in sorted(Path(log).parent.glob(f"{Path(log).name}.spool-*")):
         try:
             fd = os.open(left, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except FileNotFoundError:  # pragma: no cover - another recovers in this moment
             continue
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -260,7 +260,7 @@ def _already(log: str, size: int, inode: int, written: bytes) -> int:
                     )
                     opened.write(written[same:end])
                     return end
-        except FileNotFoundError:  # rotated in this moment: it is in the list under its new name
+        except FileNotFoundError:  # pragma: no cover - rotated in this moment: it is in the list under its new name
             continue
         return written.rfind(b"\n", 0, same) + 1
     return 0

@@ -28,6 +28,7 @@ from cb_logging.template import Template
 __all__ = ["GROUPS", "Summary", "summarise"]
 
 GROUPS = {"level": "levelname", "module": "module", "logger": "name", "thread": "threadName", "function": "funcName"}
+_KEYS = 100_000  # different keys to keep
 _BUCKETS = {"second": 19, "minute": 16, "hour": 13, "day": 10}
 
 
@@ -194,7 +195,7 @@ class _Cuts:
             for line, key in zip(lines, keys, strict=True):
                 if key in self._doubtful and (match := self._head.match(line)):
                     self._counts[self._exact(match, line)] += 1
-        if len(self._groups) > 100_000:
+        if len(self._groups) > _KEYS:
             self._settle()
 
     def counts(self) -> dict[tuple[str, ...], int]:
