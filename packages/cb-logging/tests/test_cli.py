@@ -267,6 +267,7 @@ def test_output_that_nobody_takes(tmp_path: Path, log: Path) -> None:
         ("[logging]\nlevel = x", ":2:9: Invalid value"),
         ('[logging]\ncolour = "x"', "colour: 'x' is no setting (use one of: level, "),
         ("[logging]\nto = [3]", "to: 3 is none of the values"),
+        ('[logging]\nfields = ["a-b"]', "fields: 'a-b' is no name"),
         ("[logging]\nfields = [3]", "fields: 3 is none"),
         ("[logging]\nredact = [3]", "redact: 3 is none"),
         ("[logging]\nlevels = {a = []}", "levels: [] is none"),

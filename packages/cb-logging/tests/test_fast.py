@@ -357,13 +357,16 @@ def test_same_bytes_of_odd_fields(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return inside
 
+    names = ["request", "api_key"]
     for value in (1, True, 1.0, None, [1], {"token": "t"}, Odd(), *map(str, range(9))):
-        first, second = both_ways("[%(request)s] %(message)s", call(value), fields=["request"])
+        first, second = both_ways("[%(request)s %(api_key)s] %(message)s", call(value), fields=names)
         assert first == second
+        assert first.endswith(b" -] x\n")
         first, second = both_ways("json", call(value))
         assert first == second
 
 
+@pytest.mark.usefixtures("still")
 def test_fields_that_go_round() -> None:
     """A value that holds itself is shown as what can be shown of it."""
     ring: dict[str, object] = {}

@@ -194,10 +194,10 @@ def _text_line(form: Template, level: int) -> tuple[str, list[SiteText], list[st
         steps.append(_THREAD)
     if "name" in needs:
         steps.append("name = NAMES[self.name]")
-    for name in form.fields:
+    for number, name in enumerate(form.fields):
         if name in needs:
-            values[name] = f"field_{name}"
-            steps.append(f"field_{name} = FIELDS[{name!r}, CONTEXT().get({name!r}, '-')]")
+            values[name] = f"field_{number}"
+            steps.append(f"field_{number} = FIELDS[{name!r}, CONTEXT().get({name!r}, NONE)]")
     # It could hold a control character; most do not, and `str.isprintable` is quick to say so.
     if "message" in needs:
         steps.append("if not message.isprintable(): message = escape(message)")
@@ -299,12 +299,16 @@ def _namespace(output: Output, formatter: Formatter) -> dict[str, Any]:
 
     redactor = formatter.redactor
     shown = quote if isinstance(form, JsonForm) else escape
+    none = object()  # no argument, no field
     space |= {
         "ACTIVE": threading._active,  # type: ignore[attr-defined] # noqa: SLF001 - current_thread() is this and a call
         "ALONE": [output],
         "CONTEXT": current.get,
-        "FIELDS": _Kept(lambda key: escape(formatter.field(*key)), lambda key: type(key[1]) is str),
-        "NONE": object(),
+        "FIELDS": _Kept(
+            lambda key: "-" if key[1] is none else escape(formatter.field(*key)),
+            lambda key: key[1] is none or type(key[1]) is str,
+        ),
+        "NONE": none,
         "MORE": lambda fields: more_fields(fields, redactor),
         "ORJSON": json_form.orjson_dumps,
         "PLAIN_JSON": json_form.plain_json,

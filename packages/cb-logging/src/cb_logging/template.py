@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cb_logging.attributes import ATTRIBUTES
-from cb_logging.errors import FormatError
+from cb_logging.errors import ConfigError, FormatError
 from cb_logging.text import escape, text_of
 
 __all__ = ["BASIC", "BOOK", "FORMATS", "Piece", "Template", "message_of", "traceback_of"]
@@ -104,6 +104,7 @@ class Template:
 
     Raises:
         FormatError: With the position of what is wrong, and what would be valid.
+        ConfigError: One of *fields* is no name.
 
     >>> template = Template("%(levelname)s:%(name)s:%(message)s")
     >>> record = logging.makeLogRecord({"levelname": "INFO", "name": "shop", "msg": "sold %d\n", "args": (7,)})
@@ -122,6 +123,8 @@ class Template:
 
     def __init__(self, text: str = BOOK, *, datefmt: str | None = None, fields: Iterable[str] = ()) -> None:
         self.text, self.datefmt, self.fields = text, datefmt, tuple(fields)
+        if wrong := next((name for name in self.fields if not name.isidentifier()), None):
+            raise ConfigError("fields", wrong, "is no name (letters, digits and _)")
         self.pieces = _pieces(text, self.fields)
         self.needs = frozenset(piece.name for piece in self.pieces if piece.name)
         self.levels = {name.encode(): number for name, number in logging.getLevelNamesMapping().items()}
