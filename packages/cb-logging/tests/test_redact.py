@@ -20,7 +20,7 @@ SHAPES = [
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
     "AKIAIOSFODNN7EXAMPLE",
     "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
-    "github_pat_11ABCDEFG0123456789abcdefghij",
+    "github_pat_11ABCDEFG0123456789abcdefxyz",
     "glpat-ABCDEFGHIJKLMNOPQRST",
     "sk-proj-abcdefghijklmnop1234",
     "sk_live_abcdefghijklmnop1234",

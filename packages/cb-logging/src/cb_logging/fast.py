@@ -161,7 +161,11 @@ def _hinted(formatter: Formatter, name: str = "message", hints: Iterable[str] = 
     """The expression that says whether a text may hold a secret."""
     if formatter.redactor is None or formatter.redactor.near(""):
         return str(formatter.redactor is not None)
-    return " or ".join(f"{one!r} in {name}" for one in hints)
+    found = []
+    for one in hints:
+        more = " or ".join(f"{each!r} in {name}" for each in HINTS[one])
+        found.append(f"{one!r} in {name} and ({more})" if more else f"{one!r} in {name}")
+    return " or ".join(found)
 
 
 def _literal(text: str) -> str:

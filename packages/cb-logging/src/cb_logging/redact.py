@@ -15,8 +15,21 @@ from cb_logging.text import text_of
 
 __all__ = ["HINTS", "Redactor"]
 
-# Every text in which one of the expressions below finds something has one of these: a look that costs little.
-HINTS = ("=", ":", "_", "-", "',", '",', "eyJ", "IA", "AIza", "SG.", "earer")
+# Every text in which one of the expressions below finds something has one of these, and one of those behind it, if there
+# are any: a look that costs little.
+HINTS: dict[str, tuple[str, ...]] = {
+    "=": (),
+    ":": (),
+    "',": (),
+    '",': (),
+    "_": ("gh", "pat_", "k_", "npm_", "hf_"),
+    "-": ("sk-", "xox", "glpat-", "pypi-", "-----"),
+    "eyJ": (),
+    "IA": (),
+    "AIza": (),
+    "SG.": (),
+    "earer": (),
+}
 
 _KEYS = (
     r"passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|credentials?|session[_-]?id"
@@ -58,7 +71,7 @@ def _near(text: str) -> bool:
 
 def _near_shape(text: str) -> bool:
     return (
-        ("_" in text and ("gh" in text or "sk_" in text or "k_" in text or "npm_" in text or "hf_" in text))
+        ("_" in text and ("gh" in text or "pat_" in text or "k_" in text or "npm_" in text or "hf_" in text))
         or ("-" in text and ("sk-" in text or "xox" in text or "glpat-" in text or "pypi-" in text))
         or "SG." in text
         or "eyJ" in text
