@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -77,9 +78,12 @@ def run_(to: str, form: str, rotate: str | None, keep: str, compress: str, comma
             text = line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
             handler.handle(logging.LogRecord(name, number, command[0], 0, text, None, None))
 
+    # The terminal sends Ctrl-C to the child as well: it decides, and a wait that is broken off can lose its status.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as error:
+        signal.signal(signal.SIGINT, before)
         say(f"{command[0]}: {error.strerror}")
         raise click.exceptions.Exit(127 if isinstance(error, FileNotFoundError) else 126) from None
     with child:
@@ -91,12 +95,10 @@ def run_(to: str, form: str, rotate: str | None, keep: str, compress: str, comma
         ]
         for one in pumps:
             one.start()
-        try:
-            status = child.wait()
-        except KeyboardInterrupt:  # the terminal sent it to the child as well
-            status = child.wait()
+        status = child.wait()
         for one in pumps:
             one.join()
+    signal.signal(signal.SIGINT, before)
     handler.close()
     raise click.exceptions.Exit(128 - status if status < 0 else status)
 

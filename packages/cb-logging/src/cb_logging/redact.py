@@ -15,8 +15,8 @@ from cb_logging.text import text_of
 
 __all__ = ["HINTS", "Redactor"]
 
-# Every text in which one of the expressions below finds something has one of these, and one of those behind it, if there
-# are any: a look that costs little.
+# Every text in which one of the expressions below finds something has one of these, and one of those behind it, if
+# there are any: a look that costs little.
 HINTS: dict[str, tuple[str, ...]] = {
     "=": (),
     ":": (),
