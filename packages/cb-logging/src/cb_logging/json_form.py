@@ -25,10 +25,10 @@ def plain_json(value: Mapping[str, object]) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=text_of, skipkeys=True)
 
 
+orjson_dumps: Callable[..., bytes] | None = None
 try:
     import orjson
 except ImportError:
-    orjson_dumps = None
     # What `cb_logging.fast` writes to have a dict as JSON; it may raise where `dumps` does more.
     DUMP = "PLAIN_JSON(fields)"
     dumps = plain_json
