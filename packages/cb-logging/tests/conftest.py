@@ -65,7 +65,7 @@ class Ran:
 @pytest.fixture
 def cb(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Ran]:
     """Run the command in this process."""
-    from cb_logging.cli import main
+    from cb_logging.__main__ import main
 
     def run(*arguments: object, stdin: str | bytes = "") -> Ran:
         data = stdin.encode() if isinstance(stdin, str) else stdin

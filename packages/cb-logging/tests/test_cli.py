@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -164,7 +167,9 @@ def test_run(cb: Run, tmp_path: Path) -> None:
 
 
 def test_recover(cb: Run, tmp_path: Path) -> None:
-    """Says how many lines."""
+    """Says how many lines; a log that is not there is an error."""
+    assert cb("recover", tmp_path / "a.log").status == 2
+    (tmp_path / "a.log").touch()
     assert cb("recover", tmp_path / "a.log").err == f"{tmp_path / 'a.log'}: 0 lines\n"
 
 
@@ -185,3 +190,144 @@ def test_state_folder(cb: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert cb("contacts", "add", "Ann", "1").out == "Done!\n"
     assert os.stat(tmp_path / "cb-logging" / "contacts.csv").st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("cut.log.gz", gzip.compress(LOG.encode(), mtime=0)[:30], "ended before"),
+        ("fake.log.gz", b"no", "Not a gzipped file"),
+        ("broken.log.gz", gzip.compress(LOG.encode() * 99, mtime=0)[:12] + b"x" * 20, "broken.log.gz"),
+        ("bad.log.zst", b"\x28\xb5\x2f\xfdxxxx", "bad.log.zst"),
+    ],
+    ids=["cut", "fake", "broken", "zst"],
+)
+def test_compressed_files_that_are_broken(cb: Run, tmp_path: Path, name: str, data: bytes, said: str) -> None:
+    """Are told of by name, in one line."""
+    (tmp_path / name).write_bytes(data)
+    ran = cb("cat", tmp_path / name)
+    assert (ran.status, ran.err.count("\n")) == (2, 1)
+    assert ran.err.startswith(f"cb-logging: {tmp_path / name}: ")
+    assert said in ran.err
+
+
+@pytest.mark.parametrize("command", ["cat", "tail", "stats"])
+def test_what_cannot_be_opened(cb: Run, tmp_path: Path, command: str) -> None:
+    """A file that is not there, a folder: one line, status 2. Bytes that are no UTF-8 are shown as they are."""
+    for path, said in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
+        ran = cb(command, path)
+        assert (ran.status, ran.err.count("\n")) == (2, 1)
+        assert ran.err.startswith(f"cb-logging: {path}: {said}")
+    (tmp_path / "odd").write_bytes(b"\xff\xfe\n")
+    ran = subprocess.run(
+        [sys.executable, "-m", "cb_logging", command, tmp_path / "odd"], capture_output=True, check=True
+    )
+    assert (b"\xff\xfe\n" in ran.stdout) == (command != "stats")
+
+
+def test_no_right_to_read(tmp_path: Path) -> None:
+    """One line, status 2; for whoever is not root."""
+    if os.getuid() != 0:
+        pytest.skip("only root can become somebody else")
+    log = tmp_path / "app.log"
+    log.write_text(LOG)
+    log.chmod(0)
+    code = f"""
+import os, sys
+from cb_logging.__main__ import main
+import cb_logging.printing
+sys.argv = ["cb-logging", "cat", {str(log)!r}]
+os.seteuid(65534)
+try:
+    main()
+finally:
+    os.seteuid(0)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(f"cb-logging: {log}: Permission denied")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_output_that_nobody_takes(tmp_path: Path, log: Path) -> None:
+    """A full disk is one line and status 2; a stdout that was closed is as /dev/null."""
+    for arguments in ("cat {}", "stats {}", "tail {}", "levels"):
+        command = f"'{sys.executable}' -m cb_logging {arguments.format(log)}"
+        full = subprocess.run(["sh", "-c", f"{command} > /dev/full"], capture_output=True, text=True, check=False)
+        assert (full.returncode, full.stderr.count("\n")) == (2, 1)
+        assert "No space left on device" in full.stderr
+        closed = subprocess.run(["sh", "-c", f"{command} >&-"], capture_output=True, text=True, check=False)
+        assert (closed.returncode, closed.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("level = [", ":1:"),
+        ("[logging]\nlevel = x", ":2:9: Invalid value"),
+        ('[logging]\ncolour = "x"', "colour: 'x' is no setting (use one of: level, "),
+        ("[logging]\nto = [3]", "to: 3 is none of the values"),
+        ('[logging]\nfields = ["a-b"]', "fields: 'a-b' is no name"),
+        ("[logging]\nfields = [3]", "fields: 3 is none"),
+        ("[logging]\nredact = [3]", "redact: 3 is none"),
+        ("[logging]\nlevels = {a = []}", "levels: [] is none"),
+        ("tool = 3", "tool: 3 is no setting"),
+        ('[logging]\nrotate = "often"', "rotate: 'often' is neither"),
+        ('[logging]\nto = "nope:x"', "'nope:x' is no kind of handler"),
+        ('[logging]\nto = "syslog+tcp:"', "names no host and port"),
+        ('[logging]\nto = "syslog+tls://x?ca=none.pem"', "ca: 'none.pem' is no file of certificates"),
+        ('[logging]\nto = "nteventlog:x"', "needs Windows"),
+        ("\n\udcff", ":2:1: is not UTF-8"),
+    ],
+)
+def test_configurations_that_cannot_be(cb: Run, tmp_path: Path, text: str, said: str) -> None:
+    """One line that begins with the file, says what is wrong, and where; status 2."""
+    config = tmp_path / "log.toml"
+    config.write_text(text, errors="surrogateescape")
+    ran = cb("check", config)
+    assert (ran.status, ran.err.count("\n")) == (2, 1)
+    assert ran.err.startswith(f"cb-logging: {config}:")
+    assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("CONFIG", "none.toml", "none.toml: No such file"),
+        ("ROTATE", "often", "rotate: 'often' is neither"),
+        ("LEVELS", "shop", "levels: 'shop' says no level"),
+        ("SPOOL", "maybe", "spool: 'maybe' is no bool"),
+        ("COLOR", "yes", "color: 'yes' is no setting"),
+    ],
+)
+def test_variables_that_cannot_be(cb: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
+    """The same for the environment."""
+    monkeypatch.setenv(f"CB_LOGGING_{name}", value)
+    ran = cb("check")
+    assert (ran.status, ran.err.count("\n")) == (2, 1)
+    assert said in ran.err
+
+
+@pytest.mark.parametrize("to", ["tcp://127.0.0.1:{}", "otlp+http://127.0.0.1:{}/v1/logs", "syslog+tcp://127.0.0.1:{}"])
+def test_send_to_nobody(cb: Run, to: str) -> None:
+    """Is told, with status 1."""
+    with socket.socket() as taken:  # bound, and not listening
+        taken.bind(("127.0.0.1", 0))
+        ran = cb("send", "--to", to.format(taken.getsockname()[1]), "x")
+    assert (ran.status, ran.err.count("\n")) == (1, 1)
+    assert "is it there" in ran.err
+
+
+def test_run_is_interrupted(tmp_path: Path) -> None:
+    """Ctrl-C reaches the program, too; what it says and its status are kept."""
+    log = tmp_path / "run.log"
+    script = "trap 'echo bye; exit 3' INT; echo up; while :; do sleep 0.05; done"
+    command = [sys.executable, "-m", "cb_logging", "run", "--to", log, "--", "sh", "-c", script]
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE) as child:
+        end = time.monotonic() + 60
+        while not (log.exists() and b"up" in log.read_bytes()) and time.monotonic() < end:
+            time.sleep(0.01)
+        os.killpg(child.pid, signal.SIGINT)
+        _, err = child.communicate(timeout=60)
+    assert (child.returncode, err) == (3, b"")
+    assert [line.rpartition(" ")[2] for line in log.read_text().splitlines()] == ["up", "bye"]

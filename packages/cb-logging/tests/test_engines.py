@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import trustme
-from cb_logging import JournalHandler, OtlpHandler, SyslogHandler, context, handler, journal_entry
+from cb_logging import ConfigError, JournalHandler, OtlpHandler, SyslogHandler, context, handler, journal_entry, setup
 from google.protobuf.json_format import Parse
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
@@ -127,33 +127,39 @@ log {{ source(s); destination(d); }};
 """
 
 
-def syslog_ng(folder: Path) -> list[object]:
-    """The program: installed, or unpacked from Debian's package, as it and rsyslog exclude each other."""
+@pytest.fixture(scope="module")
+def syslog_ng(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
+    """The program: installed, or unpacked from Debian's package, as it and rsyslog exclude each other.
+
+    The package comes from apt's folder, or by apt, once a run. Where apt cannot give it the tests are skipped.
+    """
     program = shutil.which("syslog-ng", path="/usr/sbin:/usr/bin")
     if program is not None:
         return [program]
-    if shutil.which("apt-get") is None:
-        pytest.skip("syslog-ng is not there")
+    folder = tmp_path_factory.mktemp("syslog-ng")
+    package = next(Path("/var/cache/apt/archives").glob("syslog-ng-core_*.deb"), None)
     try:
-        subprocess.run(
-            ["apt-get", "download", "-qq", "syslog-ng-core"], cwd=folder, capture_output=True, timeout=60, check=True
-        )
-        (package,) = folder.glob("syslog-ng-core*.deb")
-        subprocess.run(["dpkg", "-x", package, folder / "unpacked"], timeout=60, check=True)
+        if package is None:
+            apt = ["apt-get", "download", "-qq", "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10"]
+            subprocess.run([*apt, "syslog-ng-core"], cwd=folder, capture_output=True, timeout=40, check=True)
+            (package,) = folder.glob("syslog-ng-core_*.deb")
+        subprocess.run(["dpkg", "-x", package, folder / "unpacked"], timeout=40, check=True)
         root = folder / "unpacked" / "usr"
         modules = next((root / "lib" / "syslog-ng").glob("[0-9]*"))
         libraries = f"LD_LIBRARY_PATH={root / 'lib'}:{root / 'lib' / 'syslog-ng'}:{modules}"
         command: list[object] = ["env", libraries, root / "sbin" / "syslog-ng", f"--module-path={modules}"]
-        subprocess.run([str(one) for one in [*command, "--version"]], capture_output=True, timeout=60, check=True)
-    except (subprocess.SubprocessError, ValueError, StopIteration) as error:
-        pytest.skip(f"syslog-ng cannot be had: {error}")
+        subprocess.run([str(one) for one in [*command, "--version"]], capture_output=True, timeout=40, check=True)
+    except (OSError, subprocess.SubprocessError, ValueError, StopIteration) as error:
+        pytest.skip(f"syslog-ng is not there, and apt does not have syslog-ng-core: {error}")
     return command
 
 
+@pytest.mark.xdist_group("syslog-ng")
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
-def test_syslog_ng(tmp_path: Path, until: Until, authority: trustme.CA, transport: Any) -> None:
+def test_syslog_ng(
+    tmp_path: Path, until: Until, authority: trustme.CA, syslog_ng: list[object], transport: Any
+) -> None:
     """The same to the other server."""
-    program = syslog_ng(tmp_path)
     port = free_port()
     files = f'tls(key-file("{tmp_path}/key.pem") cert-file("{tmp_path}/cert.pem") peer-verify(optional-untrusted))'
     (tmp_path / "conf").write_text(SYSLOG_NG.format(tmp_path, port, transport, files if transport == "tls" else ""))
@@ -162,7 +168,7 @@ def test_syslog_ng(tmp_path: Path, until: Until, authority: trustme.CA, transpor
     places = [f"--{name}={tmp_path / name}" for name in ("pidfile", "control", "persist-file")]
     got = tmp_path / "got"
     with running(
-        [*program, "-F", "--no-caps", f"--cfgfile={tmp_path / 'conf'}", *places],
+        [*syslog_ng, "-F", "--no-caps", f"--cfgfile={tmp_path / 'conf'}", *places],
         lambda: accepts(port),
         until,
         "syslog-ng",
@@ -196,6 +202,37 @@ def test_syslog_server_that_goes_and_comes_back(until: Until) -> None:
     listener.close()
     until(lambda: one.handle(record) is not None and failed, "a failure to be told")
     one.close()
+
+
+def test_syslog_over_tls_to_what_does_not_speak_it() -> None:
+    """Is told of; the default context trusts nobody that it does not know."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one = SyslogHandler(("127.0.0.1", listener.getsockname()[1]), transport="tls", timeout=10)
+        failed: list[object] = []
+        one.handleError = failed.append  # type: ignore[method-assign]
+
+        def refuse() -> None:
+            for _ in range(2):
+                made, _ = listener.accept()
+                made.sendall(b"220 mail\r\n")
+                made.close()
+
+        server = threading.Thread(target=refuse)
+        server.start()
+        one.handle(logging.makeLogRecord({"msg": "x", "levelno": 20}))
+        server.join(30)
+        one.close()
+    assert len(failed) == 1
+
+
+def test_the_syslog_of_this_machine(tmp_path: Path) -> None:
+    """By its Unix socket, in the format of the set-up."""
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as server:
+        server.bind(str(tmp_path / "log"))
+        server.settimeout(30)
+        with setup("INFO", format="%(message)s", to=f"syslog:{tmp_path}/log?facility=local3", uncaught=False):
+            logging.getLogger("x").warning("password=%s", "hunter2")
+        assert server.recv(1 << 12) == b"<156>password=***\x00"
 
 
 def _pending(listener: socket.socket) -> bool:
@@ -299,6 +336,21 @@ def test_otlp_receiver_that_fails(receiver: tuple[str, type[Receiver]]) -> None:
     full = OtlpHandler("http://127.0.0.1:9/", capacity=1, timeout=0.1)
     send(full, 200)
     assert full.dropped > 0
+    kind.status = 200
     for number in (True, 1.5):
-        one.handle(logging.makeLogRecord({"msg": "x", "n": number}))
+        one.handle(logging.makeLogRecord({"msg": "x", "levelno": 20, "n": number}))
     one.close()
+    sent = kind.got[-1].resource_logs[0].scope_logs[0].log_records[-1]
+    assert sent.attributes[-1].value.double_value == 1.5
+    with pytest.raises(ConfigError, match="no URL"):
+        OtlpHandler("ftp://x")
+
+
+def test_otlp_record_that_is_none(receiver: tuple[str, type[Receiver]]) -> None:
+    """`Handler.handleError` hears of it, as of all handlers of the standard library."""
+    one = OtlpHandler(receiver[0])
+    failed: list[object] = []
+    one.handleError = failed.append  # type: ignore[method-assign]
+    one.handle(logging.makeLogRecord({"msg": "without a level"}))
+    one.close()
+    assert len(failed) == 1

@@ -316,3 +316,13 @@ def test_25_the_order_of_a_dict(tmp_path: Path, cb: Run) -> None:
     """Is the one in which it was made."""
     ran = cb("contacts", "--file", tmp_path / "c", "--log-to", "-", "add", "Michael", "1234-5678")
     assert re.search(r"creating contact: \{'name': 'Michael', 'number': '1234-5678'\}", ran.err)
+
+
+def test_contacts_that_cannot_be_read(tmp_path: Path) -> None:
+    """A field beyond all bounds is told of with the file's name; an empty file has no contacts."""
+    path = tmp_path / "contacts.csv"
+    path.write_text("")
+    assert Contacts(path).get("Ann") == []
+    path.write_text("name,number\nAnn," + "1" * 200_000 + "\n")
+    with pytest.raises(ContactsError, match=r"contacts.csv: field larger"):
+        names(path)

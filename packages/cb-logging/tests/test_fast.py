@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import io
 import logging
+import subprocess
 import sys
 import threading
 import time
@@ -316,3 +317,83 @@ def test_without_a_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     with setup("INFO", uncaught=False) as made:
         logging.getLogger("x").info("into nothing")
     assert made.failures == {"stderr": 0}
+
+
+class Odd:
+    """Its text cannot be had."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.usefixtures("still")
+@pytest.mark.parametrize("redact", [True, False, ["pin"]])
+@pytest.mark.parametrize("form", [BOOK, "%(levelname)s %(process)d %(message)s", "json"])
+def test_same_bytes_whatever_is_hidden(form: str, redact: bool | list[str]) -> None:
+    """With secrets hidden, shown, and with keys of one's own; with fields and without."""
+
+    def call(log: logging.Logger) -> None:
+        log.info("password=%s pin: %d", "hunter2", 1234)
+
+    def with_fields(log: logging.Logger) -> None:
+        log.info("x", extra={"pin": 1234, "token": "t", "n": {"pin": 5}, 7: "number"})
+
+    first, second = both_ways(form, call, redact=redact)
+    assert first == second
+    assert (b"hunter2" in first) == (redact is False)
+    first, second = both_ways(form, with_fields, redact=redact)
+    assert first == second
+
+
+@pytest.mark.usefixtures("still")
+def test_same_bytes_of_odd_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Context fields that are no text, cannot be text, cannot be hashed; more of them than are kept."""
+    monkeypatch.setattr(fast, "_NAMES", 3)
+
+    def call(value: object) -> Callable[[logging.Logger], None]:
+        def inside(log: logging.Logger) -> None:
+            with context(request=value, other="o"):
+                log.info("x")
+
+        return inside
+
+    names = ["request", "api_key"]
+    for value in (1, True, 1.0, None, [1], {"token": "t"}, Odd(), *map(str, range(9))):
+        first, second = both_ways("[%(request)s %(api_key)s] %(message)s", call(value), fields=names)
+        assert first == second
+        assert first.endswith(b" -] x\n")
+        first, second = both_ways("json", call(value))
+        assert first == second
+
+
+@pytest.mark.usefixtures("still")
+def test_fields_that_go_round() -> None:
+    """A value that holds itself is shown as what can be shown of it."""
+    ring: dict[str, object] = {}
+    ring["ring"] = ring
+    first, second = both_ways("json", lambda log: log.info("x", extra={"ring": ring}))
+    assert first.rpartition(b"ring")[0] == second.rpartition(b"ring")[0]
+
+
+def test_without_orjson(tmp_path: Path) -> None:
+    """JSON is the standard library's, the same but for what orjson writes its own way."""
+    code = """
+import sys
+if sys.argv[1] == "without":
+    sys.modules["orjson"] = None
+import logging, time
+from cb_logging import context, setup
+time.time = lambda: 1448000000.25
+time.time_ns = lambda: 1448000000_250_000_000
+with setup("INFO", format="json", to="stdout", uncaught=False):
+    log = logging.getLogger("shop")
+    log.info("sold %d", 7, extra={"user": "ann", "n": 1.5, "deep": {"password": "p", "list": [1, None]}})
+    with context(request="r1", token="t"):
+        log.error("s\u00e4ure", extra={"when": object})
+"""
+    found = [
+        subprocess.run([sys.executable, "-c", code, how], capture_output=True, text=True, check=True).stdout
+        for how in ("with", "without")
+    ]
+    assert found[0] == found[1]
+    assert found[0].count('"***"') == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import logging
 import os
@@ -9,17 +10,19 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cb_logging import ConfigError, Formatter, Output, output, read, recover, rotated, setup, spool
+from cb_logging import ConfigError, Formatter, Output, output, read, recover, rotated, rotation, setup, spool
 from cb_logging.rotation import RotatingSink, Rotation
-from cb_logging.sinks import FileSink
+from cb_logging.sinks import FileSink, append_whole
 
 PLAIN = "%(message)s"
 
@@ -259,13 +262,17 @@ def test_full_disk(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.faults
-def test_full_disk_with_a_spool(small_disk: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("room", [0, 16])
+def test_full_disk_with_a_spool(small_disk: Path, tmp_path: Path, room: int) -> None:
     """What waits is kept for as long as there is room for it, and not written twice when the disk has room again."""
     log = small_disk / "app.log"
     filler = small_disk / "filler"
     sink = FileSink(log)
     made = spool.Spool(sink, size=60_000, interval=3600)
-    filler.write_bytes(b"x" * 180_000)
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    os.truncate(filler, filler.stat().st_size - room * 1024)
     for number in range(50):
         made.write(b"%d %s\n" % (number, b"y" * 1000))
     with pytest.raises(OSError, match="No space"):
@@ -295,16 +302,19 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_killed(tmp_path: Path, count: Callable[[int, int], int], more: dict[str, Any]) -> None:
     """SIGKILL after a random record: those logged are all there, none twice, also after a second recovery."""
     dice = random.Random(7)
-    for run in range(count(4, 1000)):
-        log = tmp_path / f"{run}.log"
-        last = dice.randrange(3000)
-        child = subprocess.run([sys.executable, "-c", KILLED, log, str(last), repr(more)], check=False, timeout=60)
-        assert child.returncode == -signal.SIGKILL
-        recover(log)
-        assert recover(log) == 0
-        assert lines_of(log) == [f"{number} {'x' * (number % 80)}" for number in range(last)]
-        for one in tmp_path.iterdir():
-            one.unlink()
+
+    def kill(last: int) -> None:
+        with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+            log = Path(folder, "app.log")
+            child = subprocess.run([sys.executable, "-c", KILLED, log, str(last), repr(more)], check=False, timeout=60)
+            assert child.returncode == -signal.SIGKILL
+            recover(log)
+            assert recover(log) == 0
+            assert lines_of(log) == [f"{number} {'x' * (number % 80)}" for number in range(last)]
+
+    with ThreadPoolExecutor(count(1, 3)) as pool:
+        for _ in pool.map(kill, [dice.randrange(3000) for _ in range(count(4, 1000))]):
+            pass
 
 
 TICKING = """
@@ -324,12 +334,12 @@ while True:
 def test_killed_by_another(tmp_path: Path, count: Callable[[int, int], int]) -> None:
     """At any instruction, also within a move: what was acknowledged is there, in order, once."""
     dice = random.Random(11)
-    for run in range(count(3, 200)):
-        log = tmp_path / f"{run}.log"
+
+    def follow_and_kill(wanted: int) -> None:
+        log = tmp_path / f"{wanted}.log"
         with subprocess.Popen([sys.executable, "-c", TICKING, log], stdout=subprocess.PIPE, text=True) as child:
             assert child.stdout is not None
             acknowledged = 0
-            wanted = dice.randrange(1, 100) * 100
             for line in child.stdout:
                 acknowledged = int(line)
                 if acknowledged >= wanted:
@@ -341,6 +351,10 @@ def test_killed_by_another(tmp_path: Path, count: Callable[[int, int], int]) -> 
         lines = lines_of(log)
         assert len(lines) >= acknowledged
         assert lines == [f"{number} {'x' * (number % 80)}" for number in range(len(lines))]
+
+    with ThreadPoolExecutor(count(1, 3)) as pool:
+        for _ in pool.map(follow_and_kill, dice.sample(range(1, 10_000), count(3, 200))):
+            pass
 
 
 def test_the_next_start_recovers(tmp_path: Path, python: Callable[..., subprocess.CompletedProcess[str]]) -> None:
@@ -548,3 +562,68 @@ def test_gz_is_readable_by_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     sink.close()
     assert gzip.decompress((tmp_path / "app.log.2.gz").read_bytes()).startswith(b"line ")
     assert repr(Output(sink)).startswith("<Output ")
+
+
+def test_a_signal_while_a_record_is_copied(tmp_path: Path) -> None:
+    """White box: what the handler logs goes straight to the log, for the spool is not in order just then."""
+    log = tmp_path / "app.log"
+    made = spool.Spool(FileSink(log), size=1000, interval=3600)
+    made.write(b"first\n")
+    made._inside = True
+    made.write(b"of the handler\n")
+    made._inside = False
+    assert log.read_bytes() == b"of the handler\n"
+    made.close()
+    assert log.read_bytes() == b"of the handler\nfirst\n"
+
+
+def test_zstd_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is said at set-up, with what to do."""
+
+    def missing(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr("importlib.import_module", missing)
+    with pytest.raises(ConfigError, match="pip install"):
+        Rotation.parse("1 MB", compress="zst")
+
+
+def test_a_log_that_goes_while_it_is_rotated(tmp_path: Path) -> None:
+    """Is made anew; there is nothing to put aside. A folder that is not there has no rotated files."""
+    log = tmp_path / "app.log"
+    sink = RotatingSink(log, Rotation.parse(15))
+    log.unlink()
+    sink.write(b"more than ten bytes\n")
+    sink.write(b"next\n")
+    rotation._in_child()
+    sink.write(b"last\n")
+    sink.close()
+    assert log.read_bytes() == b"next\nlast\n"
+    assert rotated(tmp_path / "none" / "app.log") == []
+
+
+def test_writes_that_take_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it is written in the end."""
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:3]))
+    sink = FileSink(tmp_path / "a.log")
+    sink.write(b"one and two\n")
+    append_whole(sink.fd, b"three and four\n")
+    sink.close()
+    assert (tmp_path / "a.log").read_bytes() == b"one and two\nthree and four\n"
+
+
+def test_a_flush_that_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Is counted, and said."""
+    one = output(tmp_path / "a.log")
+
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(one.sink, "flush", full)
+    one.flush()
+    one.close()
+    assert one.failures == 1
+    assert "No space left" in capsys.readouterr().err

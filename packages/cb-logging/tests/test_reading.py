@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 from backports import zstd
-from cb_logging import BASIC, BOOK, ConfigError, ReadError, Template, read, setup, summarise
-from cb_logging import reading as reading_module
+from cb_logging import BASIC, BOOK, ConfigError, ReadError, Template, bisecting, following, read, setup, summarise
+from cb_logging import blocks as blocks_module
 from cb_logging.following import follow
-from cb_logging.reading import moment
+from cb_logging.records import moment
 from cb_logging.rotation import RotatingSink, Rotation
-from cb_logging.schema import detect
+from cb_logging.schema import detect, schema_of
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -70,7 +70,7 @@ FORMATS = [BOOK, BASIC, "%(levelno)d %(message)s", "%(asctime)s %(levelname)-8s 
 @pytest.mark.parametrize("block", [97, 1000, 1 << 20])
 def test_levels_as_a_slow_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, block: int) -> None:
     """Every record of a level with its traceback, none missed at an edge, none for a level that a message names."""
-    monkeypatch.setattr(reading_module.blocks, "__defaults__", (b"", block))
+    monkeypatch.setattr(blocks_module.blocks, "__defaults__", (b"", block))
     log = tmp_path / "app.log"
     make(log, 400, text=text)
     template = Template(text)
@@ -119,11 +119,11 @@ def test_a_time_in_a_long_log(tmp_path: Path) -> None:
         read_bytes += len(data)
         return data
 
-    reading_module.os.pread = counted  # type: ignore[attr-defined]
+    bisecting.os.pread = counted  # type: ignore[attr-defined]
     try:
         found = [record.text for record in read(log, since=1448007000, until=1448007060)]
     finally:
-        reading_module.os.pread = real  # type: ignore[attr-defined]
+        bisecting.os.pread = real  # type: ignore[attr-defined]
     assert len(found) == 60
     assert found == [text for fields, text in oracle(log) if 1448007000 <= time_of(fields) < 1448007060]
     assert 0 < read_bytes < log.stat().st_size / 2
@@ -371,3 +371,171 @@ def test_follow_from_the_end_and_from_the_beginning(tmp_path: Path) -> None:
     assert got(last=10_000) == now
     assert got(rotated=True) == [f"line {number}" for number in range(53)]
     assert next(iter(read(log, follow=True))).message == now[0]
+
+
+def test_a_traceback_that_looks_like_records(tmp_path: Path) -> None:
+    """Is never counted or found as records, not even by a reader that looks at the level alone."""
+    log = tmp_path / "app.log"
+    fakes = [
+        "2015-12-30 10:00:00,000 - [ERROR] [MainThread] (x:1) a whole one",
+        "2015-12-30 10:00:00,000 - [ERROR] [half of one",
+        "x" * 23 + " - [ERROR] [MainThread] (x:1) without a time",
+    ]
+    with setup("INFO", to=log, uncaught=False):
+        logging.getLogger("x").info("real", exc_info=ValueError("\n" + "\n".join(fakes)))
+    assert summarise(log).counts == {("INFO",): 1}
+    assert summarise(log, bucket="day").records == 1
+    assert list(read(log, level="ERROR")) == []
+    (record,) = read(log)
+    assert [line.strip() for line in record.traceback.splitlines()][1:] == fakes
+
+
+@pytest.mark.parametrize("text", [BOOK, "%(asctime)s %(levelname)-9s %(message)s", BASIC])
+@pytest.mark.parametrize("least", [1, 9, 10, 25, 26, 39, 45, 99, 100, 101, 1000])
+def test_levels_without_a_name(tmp_path: Path, text: str, least: int) -> None:
+    """A level that nobody named is shown by its number, and found by it."""
+    log = tmp_path / "app.log"
+    template = Template(text)
+    numbers = [5, 9, 10, 15, 25, 26, 40, 45, 46, 50, 99, 100, 101, 999, 1001]
+    with log.open("w") as file:
+        for number in numbers:
+            record = {"levelno": number, "levelname": logging.getLevelName(number), "msg": f"{number}", "module": "m"}
+            file.write(template.render(logging.makeLogRecord({"threadName": "t", "lineno": 1, **record})) + "\n")
+    found = [int(record.message) for record in read(log, level=least, format=text)]
+    assert found == [number for number in numbers if number >= least]
+    assert summarise(log, level=least, format=text).records == len(found)
+
+
+def test_times_that_cannot_be(tmp_path: Path) -> None:
+    """A record of the 45th of a month, or of a time beyond all calendars, has none; asked for, it is refused."""
+    log = tmp_path / "app.log"
+    head = "- [INFO] [MainThread] (a:1)"
+    log.write_text(f"2015-45-99 99:99:99,000 {head} odd\n2015-11-20 00:00:00,000 {head} even\n")
+    assert [one.message for one in read(log, since="2015-01-01")] == ["even"]
+    assert [one.time for one in read(log)][0] is None  # noqa: RUF015
+    odd = ["1e300", "Infinity", "NaN", "99999999999999999999", '"9999-99-99"', '"0001-01-01T00:00"', "-1e18"]
+    lines = "".join(f'{{"ts": {one}, "msg": "m"}}\n' for one in odd) + '{"a":' * 100_000 + "\n"
+    (tmp_path / "json.log").write_text(lines)
+    assert [one.time for one in read(tmp_path / "json.log", format="json")][:5] == [None] * 5
+    assert summarise(tmp_path / "json.log", bucket="day", format="json").records == len(odd) + 1
+    assert list(read(tmp_path / "json.log", since="2015-01-01", format="json")) == []
+    for bad in ("9" * 30 + "w", 1e300, "0000-01-01", "25:00"):
+        with pytest.raises(ReadError, match="is no time"):
+            read(log, since=bad)
+    assert time.localtime(moment("4:05:06"))[3:6] == (4, 5, 6)
+
+
+def test_the_last_of_a_large_log(tmp_path: Path) -> None:
+    """Is read from its end, also where nothing in it is a record."""
+    log = tmp_path / "app.log"
+    make(log, 5000)
+    everything = [one.text for one in read(log)]
+    assert [one.text for one in follow(log, stop=lambda: True, last=3000)] == everything[-3000:]
+    log.write_text("no record\n" * 20_000)
+    assert list(follow(log, schema_of("json"), stop=lambda: True, last=5)) == []
+    empty = tmp_path / "empty.log"
+    empty.touch()
+    assert list(follow(empty, stop=lambda: True)) == []
+    assert list(read(tmp_path / "app.log", since=1448000000, format="json")) == []
+
+
+def test_a_record_of_megabytes(tmp_path: Path) -> None:
+    """Is one, in time in proportion to its size."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"INFO:a:b\n" + b"ERROR:till:x\n" + b" trace\n" * 500_000 + b"INFO:a:c\n")
+    assert [len(one.raw) for one in read(log)] == [9, 13 + 7 * 500_000, 9]
+    assert [len(one.raw) for one in read(log, level="ERROR")] == [13 + 7 * 500_000]
+
+
+def test_out_of_order_inside(tmp_path: Path) -> None:
+    """Where a probe of the bisection meets a time that cannot be there, the log is read as a whole."""
+    log = tmp_path / "app.log"
+    parts = []
+    for number, start in enumerate((1448000000, 1500000000, 1448010000)):
+        make(tmp_path / str(number), 3000, step=1, start=start)
+        parts.append((tmp_path / str(number)).read_bytes())
+    log.write_bytes(b"".join(parts))
+    wanted = [text for fields, text in oracle(log) if 1448011000 <= time_of(fields) < 1448011005]
+    assert [one.text for one in read(log, since=1448011000, until=1448011005)] == wanted
+    assert len(wanted) == 5
+
+
+def test_levels_without_a_column(tmp_path: Path) -> None:
+    """Where the level stands behind a name, it is searched for by what stands around it."""
+    log = tmp_path / "app.log"
+    text = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
+    lines = [
+        "2015-11-20 00:00:00,000 - a.b - INFO - no - ERROR - at - ERROR - all",
+        "2015-11-20 00:00:00,000 - a.b - ERROR - one - ERROR - indeed",
+        " - ERROR - in a traceback",
+        "2015-11-20 00:00:00,000 - c - CRITICAL - two",
+    ]
+    log.write_text("\n".join(lines) + "\n")
+    assert [one.text for one in read(log, level="ERROR", format=text)] == ["\n".join(lines[1:3]), lines[3]]
+    assert Template(text).level_column is None
+    assert Template(text).records(40) is None
+
+
+def test_a_zone_in_the_time(tmp_path: Path) -> None:
+    """A format of one's own, with an offset."""
+    log = tmp_path / "app.log"
+    log.write_text("2015-11-20T06:13:20+0000 INFO x\n2015-11-20T08:13:21+0200 INFO y\n")
+    text, datefmt = "%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"
+    assert [one.time for one in read(log, format=text, datefmt=datefmt)] == [1448000000, 1448000001]
+    assert [one.message for one in read(log, format=text, datefmt=datefmt, since=1448000000.5)] == ["y"]
+
+
+def test_more_keys_than_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts are the same: memory does not grow with what is different."""
+    log = tmp_path / "app.log"
+    make(log, 1000)
+    wanted = summarise(log, by=["level", "module"], bucket="minute").counts
+    monkeypatch.setattr("cb_logging.stats._KEYS", 3)
+    monkeypatch.setattr(blocks_module.blocks, "__defaults__", (b"", 1000))
+    assert summarise(log, by=["level", "module"], bucket="minute").counts == wanted
+
+
+def test_schemas() -> None:
+    """White box: what a line is that is no record, has an odd level, or of which nothing is known."""
+    schema = schema_of("json")
+    assert schema is not None
+    assert schema.parse(b"[1]") is None
+    assert [schema.level_of({"levelname": one}) for one in ("odd", None, "error", 40)] == [0, 0, 40, 40]
+    plain = schema_of("plain")
+    assert plain is not None
+    assert plain.time_of({}) is None
+    assert schema_of(plain) is plain
+    assert schema_of(Template(BASIC)).parse(b"INFO:a:b")["name"] == "a"  # type: ignore[union-attr,index]
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_follow_what_is_compressed_by_now(tmp_path: Path, suffix: str) -> None:
+    """Files that came and were compressed between two looks are read, each before what came later."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"INFO:x:1\n")
+    looks = iter(range(9))
+
+    def rotate() -> bool:
+        look = next(looks)
+        if look == 0:
+            packed = tmp_path / f"app.log.1{suffix}"
+            log.rename(tmp_path / "app.log.2")
+            packed.write_bytes((gzip if suffix == ".gz" else zstd).compress(b"INFO:x:2\nINFO:x:3\n"))
+            later = (tmp_path / "app.log.2").stat().st_mtime_ns + 10**9
+            os.utime(packed, ns=(later, later))
+            log.write_bytes(b"INFO:x:4\n")
+            os.utime(log, ns=(later + 10**9, later + 10**9))
+        return look > 2
+
+    assert [one.message for one in follow(log, interval=0.001, stop=rotate)] == ["1", "2", "3", "4"]
+
+
+def test_follow_in_the_middle_of_a_rotation(tmp_path: Path) -> None:
+    """White box: the log's name leads to nothing for a moment, or for good."""
+    log = tmp_path / "app.log"
+    log.write_bytes(b"INFO:x:1\n")
+    tail = following._Tail(log)
+    log.unlink()
+    assert not following._moved(log, tail)
+    assert following._since(log, tail) == ([], [])
+    tail.close()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from importlib import import_module
-from typing import Any
+from typing import NoReturn
 
 import click
 
 from cb_logging import __version__
-from cb_logging.errors import LogError
+from cb_logging.ending import ends, say
 
-__all__ = ["commands", "main", "say"]
+__all__ = ["commands", "parse"]
 
 _MODULES = {
     "read": ("cat", "tail", "stats"),
@@ -27,11 +25,6 @@ Exit codes:
 """
 
 
-def say(text: str) -> None:
-    """A line for people, on stderr."""
-    click.echo(f"cb-logging: {text}", err=True)
-
-
 class _Commands(click.Group):
     """Imports a command when it is asked for."""
 
@@ -44,37 +37,24 @@ class _Commands(click.Group):
         command: click.Command = getattr(import_module(f"cb_logging.cli_{_WHERE[cmd_name]}"), f"{cmd_name}_")
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise click.exceptions.Exit(130) from None
-        except BrokenPipeError:  # whoever read our output has enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(0) from None
+    def invoke(self, ctx: click.Context) -> NoReturn:
+        raise click.exceptions.Exit(ends(lambda: super(_Commands, self).invoke(ctx)))
 
 
-def main() -> None:
-    """Run the command. Every error is one line and a status; ``CB_DEBUG=1`` shows the traceback behind it."""
+def parse() -> int:
+    """Find out what is wanted, run it, and return the status."""
     try:
-        sys.exit(commands.main(prog_name="cb-logging", standalone_mode=False))
+        status = commands.main(prog_name="cb-logging", standalone_mode=False)
+        return status if isinstance(status, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(2)
-    except click.Abort:
-        sys.exit(130)
+        return 2
+    except click.Abort:  # pragma: no cover - Ctrl-C in the moment in which click takes the arguments apart
+        return 130
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "cb-logging"
         say(f"{error.format_message().rstrip('.')} (see {path} --help)")
-        sys.exit(2)
-    except (LogError, OSError) as error:
-        if os.environ.get("CB_DEBUG") == "1":
-            raise
-        if isinstance(error, OSError) and error.filename:
-            say(f"{error.filename}: {error.strerror} (look at the name and the rights)")
-        else:
-            say(str(error))
-        sys.exit(2)
+        return 2
 
 
 @click.group(cls=_Commands, name="cb-logging", epilog=_EPILOG)

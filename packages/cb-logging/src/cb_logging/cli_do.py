@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import logging.handlers
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,11 +14,13 @@ from typing import IO
 
 import click
 
-from cb_logging.cli import say
 from cb_logging.contacts import Contacts, menu
+from cb_logging.ending import say
+from cb_logging.errors import ReadError
 from cb_logging.levels import level as level_of
-from cb_logging.output import Formatter, output
-from cb_logging.setup import setup
+from cb_logging.otlp import OtlpHandler
+from cb_logging.outputs import Formatter, output
+from cb_logging.settings import setup
 from cb_logging.spool import recover
 
 
@@ -40,7 +44,11 @@ def send_(message: str, to: str, level: str, logger: str, form: str) -> None:
         logging.getLogger(logger).log(level_of(level), "%s", message)
         for one in made.handlers:
             one.flush()
-        lost = sum(made.failures.values())
+            if isinstance(one, logging.handlers.SocketHandler) and one.sock is None:
+                failed.append(ConnectionRefusedError("nobody listens there"))
+    lost = sum(made.failures.values()) + sum(getattr(one, "dropped", 0) for one in made.handlers)
+    if lost and not failed and any(isinstance(one, OtlpHandler) for one in made.handlers):
+        failed.append(ConnectionError("it was not taken"))
     if failed:
         say(f"{to}: {failed[0]} (is it there, and may we?)")
     if failed or lost:
@@ -70,9 +78,12 @@ def run_(to: str, form: str, rotate: str | None, keep: str, compress: str, comma
             text = line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
             handler.handle(logging.LogRecord(name, number, command[0], 0, text, None, None))
 
+    # The terminal sends Ctrl-C to the child as well: it decides, and a wait that is broken off can lose its status.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as error:
+        signal.signal(signal.SIGINT, before)
         say(f"{command[0]}: {error.strerror}")
         raise click.exceptions.Exit(127 if isinstance(error, FileNotFoundError) else 126) from None
     with child:
@@ -84,12 +95,10 @@ def run_(to: str, form: str, rotate: str | None, keep: str, compress: str, comma
         ]
         for one in pumps:
             one.start()
-        try:
-            status = child.wait()
-        except KeyboardInterrupt:  # the terminal sent it to the child as well
-            status = child.wait()
+        status = child.wait()
         for one in pumps:
             one.join()
+    signal.signal(signal.SIGINT, before)
     handler.close()
     raise click.exceptions.Exit(128 - status if status < 0 else status)
 
@@ -104,6 +113,8 @@ def recover_(logs: tuple[str, ...]) -> None:
       cb-logging recover app.log
     """
     for log in logs:
+        if not os.path.exists(log) and not list(Path(log).parent.glob(f"{Path(log).name}.spool-*")):  # noqa: PTH110
+            raise ReadError(f"{log}: there is no such log, and no spool of it (look at the name)")
         click.echo(f"{log}: {recover(log)} lines", err=True)
 
 

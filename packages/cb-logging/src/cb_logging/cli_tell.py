@@ -13,7 +13,7 @@ import click
 from cb_logging.attributes import ATTRIBUTES
 from cb_logging.handlers import HANDLERS
 from cb_logging.levels import Level
-from cb_logging.output import Formatter
+from cb_logging.outputs import Formatter
 
 _json = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: a line each.")
 
@@ -36,7 +36,7 @@ def levels_(form: str) -> None:
 
 
 @click.command("handlers")
-@click.argument("name", required=False, type=click.Choice(list(HANDLERS)))
+@click.argument("name", required=False, metavar="[NAME]", type=click.Choice(list(HANDLERS)))
 @_json
 def handlers_(name: str | None, form: str) -> None:
     """Every kind of handler: how it is written, its class, what it is for."""
@@ -104,7 +104,7 @@ def check_(config: str | None) -> None:
     Example:
       cb-logging check pyproject.toml
     """
-    from cb_logging.setup import setup_env, setup_toml
+    from cb_logging.settings import setup_env, setup_toml
 
     with setup_toml(config) if config else setup_env(environment=_ours(os.environ)) as made:
         for one in made.handlers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import importlib
 import sys
 from pathlib import Path
@@ -21,7 +20,11 @@ def open_packed(path: Path, kind: str, mode: Literal["rb", "wb"] = "rb") -> Bina
     Raises:
         ConfigError: Before Python 3.14 zstd needs ``pip install 'cb-logging[zstd]'``.
     """
-    return cast("BinaryIO", gzip.open(path, mode) if kind == "gz" else zstd().open(path, mode))
+    if kind != "gz":
+        return cast("BinaryIO", zstd().open(path, mode))
+    import gzip
+
+    return cast("BinaryIO", gzip.open(path, mode))
 
 
 def zstd() -> Any:

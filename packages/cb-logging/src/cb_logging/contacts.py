@@ -22,6 +22,7 @@ __all__ = ["Contacts", "menu"]
 
 _log = logging.getLogger(__name__)
 _BOM = "\ufeff"
+_PART = 1 << 20
 
 
 class Contacts:
@@ -152,13 +153,11 @@ class Contacts:
         column = header.index("name")
         quoted = '"' + name.replace('"', '""') + '"'
         lead = "\n" if column == 0 else ","
-        needles = [f"{lead}{text}".encode() for text in dict.fromkeys([quoted, name])]
-        any_quotes = data.find(b'"') >= 0
+        any_quotes = _first(data, [b'"'], 0) >= 0
+        needles = [f"{lead}{text}".encode() for text in ([quoted, name] if any_quotes else [name])]
         place = counted = 0  # quotes before place
         end = data.find(b"\n") + 1  # the header is no contact
-        while (
-            hit := min((at for needle in needles if (at := data.find(needle, max(end - 1, 0))) >= 0), default=-1)
-        ) >= 0:
+        while (hit := _first(data, needles, max(end - 1, 0))) >= 0:
             start = hit + 1 if column == 0 else data.rfind(b"\n", 0, hit) + 1
             if any_quotes:
                 counted += _quotes(data, place, start) if start >= place else -_quotes(data, start, place)
@@ -195,9 +194,21 @@ class _Lines:
         return line.decode("utf-8", "backslashreplace")
 
 
+def _first(data: mmap.mmap, needles: list[bytes], at: int) -> int:
+    """Where the first of some needles is, -1 if none is there; a part at a time, for `bytes.find` is the quicker."""
+    more = max(map(len, needles)) - 1
+    while at < len(data):
+        part = data[at : at + _PART + more]
+        found = [place for needle in needles if (place := part.find(needle)) >= 0]
+        if found:
+            return at + min(found)
+        at += _PART
+    return -1
+
+
 def _quotes(data: mmap.mmap, start: int, end: int) -> int:
     """How many quotes there are, without a copy of all of it."""
-    return sum(data[at : min(at + (1 << 20), end)].count(b'"') for at in range(start, end, 1 << 20))
+    return sum(data[at : min(at + _PART, end)].count(b'"') for at in range(start, end, _PART))
 
 
 def _line(fields: list[str]) -> bytes:

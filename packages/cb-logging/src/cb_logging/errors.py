@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from typing import Self
 
 __all__ = ["ConfigError", "ContactsError", "FormatError", "LogError", "ReadError"]
 
@@ -28,6 +30,13 @@ class ConfigError(LogError, ValueError):
         self.field, self.value, self.valid = field, value, tuple(valid)
         choices = f" (use one of: {', '.join(self.valid)})" if self.valid else ""
         super().__init__(f"{field}: {value!r} {problem}{choices}")
+
+    @classmethod
+    def in_file(cls, path: str | os.PathLike[str], problem: str) -> Self:
+        """Of a file that cannot be read as what it is; the problem begins with line and column."""
+        made = cls(os.fspath(path), "", problem)
+        made.args = (f"{made.field}:{problem}",)
+        return made
 
 
 class FormatError(ConfigError):

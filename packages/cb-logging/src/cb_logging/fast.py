@@ -20,15 +20,18 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType, FrameType
 from typing import Any
 
-from cb_logging.context import current
-from cb_logging.json_form import RESERVED, JsonForm, more_fields, quote
-from cb_logging.output import Formatter, Output
+from cb_logging import json_form
+from cb_logging.fields import current
+from cb_logging.json_form import DUMP, JsonForm, more_fields, plain_keys, quote
+from cb_logging.outputs import Formatter, Output
+from cb_logging.redact import HINTS
+from cb_logging.sinks import FileSink
 from cb_logging.template import Piece, Template
-from cb_logging.text import escape
+from cb_logging.text import escape, text_of
 
 __all__ = ["install", "uninstall"]
 
@@ -37,49 +40,59 @@ _KNOWN = _SITE | {"asctime", "levelname", "levelno", "message", "name", "process
 _METHODS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 _SOURCE = os.path.normcase(logging.addLevelName.__code__.co_filename)  # as findCaller compares
 SiteText = Callable[[dict[str, Any]], str]
-_SITES = 20_000  # call sites to keep; code that is made at run time again and again must not fill the memory
+# Call sites, names, values to keep; code that is made at run time again and again must not fill the memory.
+_SITES = 20_000
+_NAMES = 2_000
 
+# Most calls have few arguments: these do not go through a tuple if the level is not logged.
 _METHOD = """
-def {name}(self, msg, *args, **more):
+def {name}(self, msg, _0=NONE, _1=NONE, _2=NONE, *args, **more):
     try:
         if not self._cache[{level}]:
             return
     except KeyError:
         if not self.isEnabledFor({level}):
             return
+    if _0 is not NONE:
+        args = (_0,) if _1 is NONE else (_0, _1) if _2 is NONE else (_0, _1, _2, *args)
     logger = self
     while logger is not ROOT:
         if logger is None or logger.handlers or not logger.propagate:
             break
         logger = logger.parent
     else:
-        handlers = ROOT.handlers
         if not (
-            {special} or type(msg) is not str or self.disabled or self.filters or len(handlers) != 1
-            or handlers[0] is not OUT or OUT.filters or OUT.level > {level} or OUT.formatter is not FORM
+            {special} or type(msg) is not str or self.disabled or self.filters or ROOT.handlers != ALONE
+            or OUT.filters or OUT.level > {level} or OUT.formatter is not FORM
             or logging._logRecordFactory is not RECORD
         ):
             try:
                 message = msg % args if args else msg
                 {steps}
-                data = f"{line}".encode()
             except Exception:
                 return self._log({level}, msg, args, **more)
             try:
-                WRITE(data)
+                {write}
             except Exception as error:
                 OUT.failed(error)
             return
     self._log({level}, msg, args, **more)
 """
-# As `LogRecord` computes it: whole nanoseconds since 3.13, a float before that.
-_CLOCK = (
-    ["now, ms = divmod(time_ns() // 1_000_000, 1000)"]
-    if sys.version_info >= (3, 13)
-    else ["created = clock()", "now = int(created)", "ms = int((created - now) * 1000)"]
-)
-_CLOCK += ["second = SECOND[0]", "if second[0] != now: second = tick(now)"]
-_HINTS = ("=", ":", "@", "_", "-", "eyJ", "IA", "AIza", "SG.", "earer")
+_CLOCK = [
+    "created = clock()",
+    "second = SECOND[0]",
+    "part = created - second[0]",
+    "if not 0.0 <= part < 1.0: second = tick(created); part = created - second[0]",
+]
+_SITE_OF = [
+    "frame = getframe(1)",
+    "try: site = SITES[id(frame.f_code), frame.f_lasti]",
+    "except KeyError: site = find(frame)",
+]
+_THREAD = "thread = NAMES[(ACTIVE.get(get_ident()) or current_thread())._name]"
+# What `FileSink.write` does, without a call.
+_WRITE_FILE = """if SINK.torn: WRITE(data)
+                elif (done := os_write(SINK.fd, data)) < len(data): SINK.rest(data, done)"""
 
 
 def install(output: Output) -> bool:
@@ -122,30 +135,37 @@ def _methods(output: Output, formatter: Formatter) -> dict[str, Any]:
     """Compile the level methods."""
     form = formatter.form
     space = _namespace(output, formatter)
+    write = _WRITE_FILE if type(output.sink) is FileSink else "WRITE(data)"
     for level, name in _METHODS.items():
-        steps: list[str] = []
-        if formatter.redactor is not None:
-            hints = " or ".join(f"{one!r} in message" for one in _HINTS)
-            steps.append(f"if {'True' if formatter.redactor.near('') else hints}: message = REDACT(message)")
         if isinstance(form, JsonForm):
-            line, sites = _json_line(level), list[SiteText]([_json_site])
-            steps.append("fields = {**CONTEXT(), **more['extra']} if more else CONTEXT()")
-            steps.append("rest = MORE(fields) if fields else ''")
-            steps.append("thread = (ACTIVE.get(get_ident()) or current_thread())._name")
+            special = '(more and (len(more) > 1 or type(more.get("extra")) is not dict))'
+            sites = list[SiteText]([_json_site])
+            steps = [*_SITE_OF, *_CLOCK, _THREAD, *_json_line(level, formatter)]
         else:
-            line, sites, more = _text_line(form, level)
-            steps += more
-        if sites:
-            steps += ["frame = getframe(1)", "site = SITES.get((id(frame.f_code), frame.f_lasti)) or find(frame)"]
-        if "second[" in line:
-            steps += _CLOCK
+            special = "more"
+            line, sites, steps = _text_line(form, level)
+            if formatter.redactor is not None:
+                steps.insert(0, f"if {_hinted(formatter)}: message = REDACT(message)")
+            steps += _SITE_OF if sites else []
+            steps += _CLOCK if "second[" in line else []
+            steps.append(f'data = f"{line}".encode()')
         space["makers"] = sites
-        special = "(more and special(more))" if isinstance(form, JsonForm) else "more"
         source = _METHOD.format(
-            name=name, level=level, special=special, steps="\n                ".join(steps), line=line
+            name=name, level=level, special=special, steps="\n                ".join(steps), write=write
         )
         exec(compile(source, _SOURCE, "exec"), space)  # noqa: S102 - of this file's own words
     return {name: space[name] for name in _METHODS.values()}
+
+
+def _hinted(formatter: Formatter, name: str = "message", hints: Iterable[str] = HINTS) -> str:
+    """The expression that says whether a text may hold a secret."""
+    if formatter.redactor is None or formatter.redactor.near(""):
+        return str(formatter.redactor is not None)
+    found = []
+    for one in hints:
+        more = " or ".join(f"{each!r} in {name}" for each in HINTS[one])
+        found.append(f"{one!r} in {name} and ({more})" if more else f"{one!r} in {name}")
+    return " or ".join(found)
 
 
 def _literal(text: str) -> str:
@@ -169,22 +189,22 @@ def _text_line(form: Template, level: int) -> tuple[str, list[SiteText], list[st
 
     values = {
         "message": "message",
-        "asctime": "second[1]}{MS[ms]" if form.datefmt is None else "second[1]",
+        "asctime": "second[1]}{MS[int(part * 1000)]" if form.datefmt is None else "second[1]",
         "name": "name",
         "process": "getpid()",
         "threadName": "thread",
     }
     if "threadName" in needs:
-        steps.append("thread = (ACTIVE.get(get_ident()) or current_thread())._name")
+        steps.append(_THREAD)
     if "name" in needs:
-        steps.append("name = self.name")
-    for name in form.fields:
+        steps.append("name = NAMES[self.name]")
+    for number, name in enumerate(form.fields):
         if name in needs:
-            values[name] = f"field_{name}"
-            steps.append(f"field_{name} = str(CONTEXT().get({name!r}, '-'))")
-    # What could hold a control character; most do not, and `str.isprintable` is quick to say so.
-    risky = [values[one] for one in needs if one in {"message", "name", "threadName", *form.fields}]
-    steps += [f"if not {one}.isprintable(): {one} = escape({one})" for one in risky]
+            values[name] = f"field_{number}"
+            steps.append(f"field_{number} = FIELDS[{name!r}, CONTEXT().get({name!r}, NONE)]")
+    # It could hold a control character; most do not, and `str.isprintable` is quick to say so.
+    if "message" in needs:
+        steps.append("if not message.isprintable(): message = escape(message)")
     for piece in form.pieces:
         if not piece.name or piece.name in _SITE:
             run.append(piece)
@@ -203,11 +223,30 @@ def _formatted(piece: Piece, value: str) -> str:
     return f"{{'%{piece.spec}' % ({value},)}}"
 
 
-def _json_line(level: int) -> str:
+def _json_line(level: int, formatter: Formatter) -> list[str]:
+    """The statements that make a JSON line. Message and fields are looked at for secrets together.
+
+    A colon behind each key is JSON's own, and so is a comma behind a quote that is not escaped.
+    """
     name = quote(logging.getLevelName(level)).replace("{", "{{").replace("}", "}}")
-    line = '{{"time":"{second[1]}{MS[ms]}{second[2]}","level":' + name + ',"logger":{quote(self.name)}'
-    line += ',"message":{quote(message)},"thread":{quote(thread)}{site[0]}{rest}}}'
-    return line.replace("\\", "\\\\").replace('"', '\\"') + "\\n"
+    line = '{{"time":"{second[1]}{MS[int(part * 1000)]}{second[2]}","level":' + name + ',"logger":{NAMES[self.name]}'
+    line += ',"message":{quote(message)},"thread":{thread}{site[0]}{rest}}}\n'
+    steps = [
+        "rest = ''",
+        "fields = CONTEXT()",
+        "if more: fields = {**fields, **more['extra']} if fields else more['extra']",
+        f"if fields: rest = ',' + {DUMP}[1:-1] if PLAIN[(*fields,)] else MORE(fields)",
+    ]
+    if formatter.redactor is not None:
+        both = _hinted(formatter, "both", [one for one in HINTS if one not in {":", '",'}])
+        odd = """':' in message or '",' in message or rest.count(':') != len(fields) or '\\\\",' in rest"""
+        steps += [
+            "both = message + rest",
+            f"if {odd} or {both}:",
+            "    message = REDACT(message)",
+            "    if fields: rest = MORE(fields)",
+        ]
+    return [*steps, f"data = f{line!r}.encode()"]
 
 
 def _site_text(pieces: list[Piece], values: dict[str, Any]) -> str:
@@ -223,7 +262,7 @@ def _namespace(output: Output, formatter: Formatter) -> dict[str, Any]:
     form = formatter.form
     sites: dict[tuple[int, int], tuple[str, ...]] = {}
     alive: dict[int, CodeType] = {}  # an id is good for as long as its object lives
-    seconds: list[tuple[int | str, ...]] = [(-1, "", "")]
+    seconds: list[tuple[float | str, ...]] = [(-1.0, "", "")]
     space: dict[str, Any] = {}
     lock = threading.RLock()
 
@@ -255,21 +294,32 @@ def _namespace(output: Output, formatter: Formatter) -> dict[str, Any]:
         sites[key] = texts = tuple(make(values) for make in space["makers"])
         return texts
 
-    def tick(now: int) -> tuple[int | str, ...]:
+    def tick(created: float) -> tuple[float | str, ...]:
+        now = int(created)
         output.tick(now)
         text = form.second(now)
-        seconds[0] = (now, *text) if isinstance(text, tuple) else (now, text)
+        seconds[0] = (float(now), *text) if isinstance(text, tuple) else (float(now), text)
         return seconds[0]
 
-    def special(more: dict[str, Any]) -> bool:
-        """Whether a call asks for more than fields that no record has."""
-        return len(more) > 1 or not isinstance(fields := more.get("extra"), dict) or not RESERVED.isdisjoint(fields)
-
     redactor = formatter.redactor
+    shown = quote if isinstance(form, JsonForm) else escape
+    none = object()  # no argument, no field
     space |= {
         "ACTIVE": threading._active,  # type: ignore[attr-defined] # noqa: SLF001 - current_thread() is this and a call
+        "ALONE": [output],
         "CONTEXT": current.get,
+        "FIELDS": _Kept(
+            lambda key: "-" if key[1] is none else escape(formatter.field(*key)),
+            lambda key: key[1] is none or type(key[1]) is str,
+        ),
+        "NONE": none,
         "MORE": lambda fields: more_fields(fields, redactor),
+        "ORJSON": json_form.orjson_dumps,
+        "PLAIN_JSON": json_form.plain_json,
+        "TEXT_OF": text_of,
+        "NAMES": _Kept(shown),
+        "PLAIN": _Kept(lambda keys: plain_keys(keys, redactor)),
+        "SINK": output.sink,
         "MS": [f"{'' if isinstance(form, JsonForm) else ','}{ms:03d}" for ms in range(1000)],
         "FORM": formatter,
         "OUT": output,
@@ -288,8 +338,23 @@ def _namespace(output: Output, formatter: Formatter) -> dict[str, Any]:
         "getpid": os.getpid,
         "logging": logging,
         "quote": quote,
-        "special": special,
+        "os_write": os.write,
         "tick": tick,
-        "time_ns": time.time_ns,
     }
     return space
+
+
+class _Kept(dict[Any, Any]):
+    """What was made of a key, made once, for as long as there are not too many."""
+
+    def __init__(self, make: Callable[[Any], Any], keeps: Callable[[Any], bool] = bool) -> None:
+        super().__init__()
+        self._make, self._keeps = make, keeps
+
+    def __missing__(self, key: Any) -> Any:
+        made = self._make(key)
+        if len(self) >= _NAMES:
+            self.clear()
+        if self._keeps(key):
+            self[key] = made
+        return made

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from cb_logging.blocks import BLOCK, blocks
 from cb_logging.compressed import SUFFIXES, open_packed
-from cb_logging.reading import BLOCK, Query, Record, blocks, spans
-from cb_logging.rotation import rotated as rotated_files
+from cb_logging.files import rotated as rotated_files
+from cb_logging.reading import spans
+from cb_logging.records import Query, Record
 from cb_logging.schema import PlainSchema, Schema, detect
 
 __all__ = ["follow"]

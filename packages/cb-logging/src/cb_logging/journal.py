@@ -6,8 +6,9 @@ import logging
 import re
 import socket
 
-from cb_logging.json_form import RESERVED
+from cb_logging.sending import fields_of, prepared, redactor_of
 from cb_logging.template import message_of, traceback_of
+from cb_logging.text import text_of
 
 __all__ = ["JournalHandler", "journal_entry"]
 
@@ -31,8 +32,8 @@ def journal_entry(record: logging.LogRecord) -> bytes:
         "CODE_FUNC": record.funcName,
         "SYSLOG_PID": record.process,
     }
-    fields |= {_name(key): value for key, value in record.__dict__.items() if key not in RESERVED}
-    return b"".join(_field(name, str(value)) for name, value in fields.items()) + b"\n"
+    fields |= {_name(key): value for key, value in fields_of(record).items()}
+    return b"".join(_field(name, text_of(value)) for name, value in fields.items()) + b"\n"
 
 
 def _name(text: str) -> str:
@@ -61,7 +62,7 @@ class JournalHandler(logging.Handler):
         try:
             if self._socket is None:
                 self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            entry = journal_entry(record)
+            entry = journal_entry(prepared(record, redactor_of(self)))
             # The time is the journal's own to set here; the first line is ours of the export format.
             self._socket.sendto(entry.partition(b"\n")[2][:-1], self.path)
         except Exception:  # noqa: BLE001 - as all handlers of the standard library do

@@ -8,45 +8,40 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cb_logging.context import current
+from cb_logging.fields import current
 from cb_logging.redact import Redactor
 from cb_logging.template import message_of, traceback_of
+from cb_logging.text import text_of
 
-__all__ = ["RESERVED", "JsonForm", "dumps", "quote"]
+__all__ = ["DUMP", "RESERVED", "JsonForm", "dumps", "plain_keys", "quote"]
 
 quote: Callable[[str], str] = json.encoder.encode_basestring
 RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _OWN = ("time", "level", "logger", "message", "thread", "module", "line", "exception")
 
 
-def _text(value: object) -> str:
-    """Anything as text, for values that JSON does not have."""
-    try:
-        return str(value)
-    except Exception as problem:  # noqa: BLE001 - a foreign __str__ may raise anything
-        return f"<{type(value).__name__}: {type(problem).__name__}>"
+def plain_json(value: Mapping[str, object]) -> str:
+    """A dict as JSON by the standard library."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=text_of, skipkeys=True)
 
 
-def _plain(value: Mapping[str, object]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_text, skipkeys=True)
+orjson_dumps: Callable[..., bytes] | None = None
+try:
+    import orjson
+except ImportError:
+    # What `cb_logging.fast` writes to have a dict as JSON; it may raise where `dumps` does more.
+    DUMP = "PLAIN_JSON(fields)"
+    dumps = plain_json
+else:
+    orjson_dumps = orjson.dumps
+    DUMP = f"ORJSON(fields, TEXT_OF, {orjson.OPT_NON_STR_KEYS}).decode()"
 
-
-def _dumps() -> Callable[[Mapping[str, object]], str]:
-    try:
-        import orjson
-    except ImportError:
-        return _plain
-
-    def quick(value: Mapping[str, object]) -> str:
+    def dumps(value: Mapping[str, object]) -> str:
+        """A dict as JSON, whatever is in it."""
         try:
-            return orjson.dumps(value, default=_text, option=orjson.OPT_NON_STR_KEYS).decode()
+            return orjson.dumps(value, text_of, orjson.OPT_NON_STR_KEYS).decode()
         except TypeError:  # an integer of more than 64 bits, a surrogate
-            return _plain(value)
-
-    return quick
-
-
-dumps: Callable[[Mapping[str, object]], str] = _dumps()
+            return plain_json(value)
 
 
 class JsonForm:
@@ -84,6 +79,17 @@ class JsonForm:
         )
 
 
+def plain_keys(keys: tuple[object, ...], redactor: Redactor | None) -> bool:
+    """Whether fields of these names stand in a record as they are: none is the record's own, or names a secret.
+
+    Raises:
+        LookupError: One is an attribute of a record: `Logger.makeRecord` refuses it.
+    """
+    if not RESERVED.isdisjoint(keys):
+        raise LookupError
+    return not any(not isinstance(one, str) or one in _OWN or (redactor and redactor.hides(one)) for one in keys)
+
+
 def more_fields(fields: Mapping[str, Any], redactor: Redactor | None) -> str:
     """Fields to go on with behind others: a comma first, no braces; nothing if there are none."""
     if not fields:
@@ -93,7 +99,7 @@ def more_fields(fields: Mapping[str, Any], redactor: Redactor | None) -> str:
     try:
         text = dumps(fields)
     except Exception:  # noqa: BLE001 - a circular value: each that can be shown is shown
-        text = _plain({key: _text(value) for key, value in fields.items()})
+        text = plain_json({key: text_of(value) for key, value in fields.items()})
     if redactor is not None and redactor.near(text):
         text = dumps({"": redactor.value(json.loads(text))})[4:-1]
-    return "," + text[1:-1]
+    return "," + text[1:-1] if text != "{}" else ""

@@ -9,12 +9,13 @@ import json
 import logging
 import queue
 import threading
+from collections.abc import Callable
 from typing import Any
 
-from cb_logging.context import current
 from cb_logging.errors import ConfigError
-from cb_logging.json_form import RESERVED
+from cb_logging.sending import fields_of, prepared, redactor_of
 from cb_logging.template import message_of, traceback_of
+from cb_logging.text import text_of
 
 __all__ = ["OtlpHandler", "otlp_request"]
 
@@ -29,14 +30,14 @@ def _value(value: object) -> dict[str, Any]:
         return {"intValue": str(value)}
     if isinstance(value, float):
         return {"doubleValue": value}
-    return {"stringValue": str(value)}
+    return {"stringValue": text_of(value)}
 
 
 def _attributes(fields: dict[str, object]) -> list[dict[str, Any]]:
     return [{"key": key, "value": _value(value)} for key, value in fields.items() if value is not None]
 
 
-def _record(record: logging.LogRecord) -> dict[str, Any]:
+def _record(record: logging.LogRecord, hide: Callable[[str], str]) -> dict[str, Any]:
     fields: dict[str, object] = {
         "code.file.path": record.pathname,
         "code.function.name": record.funcName,
@@ -44,11 +45,11 @@ def _record(record: logging.LogRecord) -> dict[str, Any]:
         "thread.id": record.thread,
         "thread.name": record.threadName,
     }
-    fields |= {key: value for key, value in record.__dict__.items() if key not in RESERVED}
+    fields |= fields_of(record)
     if record.exc_info and record.exc_info[0]:
         fields |= {
             "exception.type": record.exc_info[0].__name__,
-            "exception.message": str(record.exc_info[1]),
+            "exception.message": hide(text_of(record.exc_info[1])),
             "exception.stacktrace": traceback_of(record),
         }
     return {
@@ -99,9 +100,8 @@ class OtlpHandler(logging.Handler):
             if self._thread is None or not self._thread.is_alive():  # also in the child of a fork
                 self._thread = threading.Thread(target=self._run, name="cb-logging otlp", daemon=True)
                 self._thread.start()
-            for key, value in current.get().items():
-                record.__dict__.setdefault(key, value)
-            self._queue.put_nowait((record.name, _record(record)))
+            redactor = redactor_of(self)
+            self._queue.put_nowait((record.name, _record(prepared(record, redactor), redactor or str)))
         except queue.Full:
             self.dropped += 1
         except Exception:  # noqa: BLE001 - as all handlers of the standard library do

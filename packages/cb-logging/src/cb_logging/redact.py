@@ -8,10 +8,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from cb_logging.errors import ConfigError
+from cb_logging.text import text_of
 
-__all__ = ["Redactor"]
+__all__ = ["HINTS", "Redactor"]
+
+# Every text in which one of the expressions below finds something has one of these, and one of those behind it, if
+# there are any: a look that costs little.
+HINTS: dict[str, tuple[str, ...]] = {
+    "=": (),
+    ":": (),
+    "',": (),
+    '",': (),
+    "_": ("gh", "pat_", "k_", "npm_", "hf_"),
+    "-": ("sk-", "xox", "glpat-", "pypi-", "-----"),
+    "eyJ": (),
+    "IA": (),
+    "AIza": (),
+    "SG.": (),
+    "earer": (),
+}
 
 _KEYS = (
     r"passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|private[_-]?key|access[_-]?key|credentials?|session[_-]?id"
@@ -53,7 +71,7 @@ def _near(text: str) -> bool:
 
 def _near_shape(text: str) -> bool:
     return (
-        ("_" in text and ("gh" in text or "sk_" in text or "k_" in text or "npm_" in text or "hf_" in text))
+        ("_" in text and ("gh" in text or "pat_" in text or "k_" in text or "npm_" in text or "hf_" in text))
         or ("-" in text and ("sk-" in text or "xox" in text or "glpat-" in text or "pypi-" in text))
         or "SG." in text
         or "eyJ" in text
@@ -89,7 +107,7 @@ class Redactor:
         quote = r"\\*[\"']?"
         self._steps: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
             (re.compile(_SHAPES), _HIDDEN),
-            (re.compile(rf"(?i)((?:{_HEADER}){quote}\s*[:=,]\s*b?{quote})[^\"'\r\n\\]+"), rf"\1{_HIDDEN}"),
+            (re.compile(rf"(?i)((?:{_HEADER})(?:{quote}\s*[:=]|\\*[\"'],)\s*b?{quote})[^\"'\r\n\\]+"), rf"\1{_HIDDEN}"),
             (
                 re.compile(
                     rf"(?i)((?:{names})(?-i:(?![a-z]))[\w-]{{0,40}}{quote}\s{{0,3}}(?:=>|[=:])\s{{0,3}}b?)({_VALUE})"
@@ -97,7 +115,7 @@ class Redactor:
                 _hide_value,
             ),
             (re.compile(r"(://[^\s/:@]{0,256}:)[^\s/]{1,512}@"), rf"\1{_HIDDEN}@"),
-            (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,4000}"), rf"\1{_HIDDEN}"),
+            (re.compile(r"\b([Bb]earer\s+)[\w.~+/=-]{8,4000}"), rf"\1{_HIDDEN}"),
         ]
         if "pii" in keys:
             self._steps.append((re.compile(_PII), _HIDDEN))
@@ -113,13 +131,21 @@ class Redactor:
         """Whether it is worth looking closer."""
         return self._always or _near(text)
 
-    def value(self, value: object) -> object:
+    def hides(self, key: str) -> bool:
+        """Whether what stands behind this key is secret."""
+        return self._key.search(key) is not None
+
+    def field(self, name: str, value: object) -> str:
+        """A field's value as text, hidden if the name says so."""
+        return _HIDDEN if self.hides(name) else self(text_of(self.value(value)))
+
+    def value(self, value: Any) -> Any:
         """The same in a value of dicts, lists and text; what is behind a secret's key is hidden whatever it is."""
         if isinstance(value, str):
             return self(value)
         if isinstance(value, Mapping):
             return {
-                key: _HIDDEN if isinstance(key, str) and self._key.search(key) else self.value(one)
+                key: _HIDDEN if isinstance(key, str) and self.hides(key) else self.value(one)
                 for key, one in value.items()
             }
         if isinstance(value, (list, tuple)):

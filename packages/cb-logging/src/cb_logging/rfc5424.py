@@ -14,9 +14,10 @@ import socket
 from typing import TYPE_CHECKING, Literal
 
 from cb_logging.errors import ConfigError
-from cb_logging.json_form import RESERVED
 from cb_logging.redact import Redactor
+from cb_logging.sending import fields_of, prepared, redactor_of
 from cb_logging.template import message_of, traceback_of
+from cb_logging.text import text_of
 
 if TYPE_CHECKING:
     import ssl
@@ -50,7 +51,7 @@ class SyslogHandler(logging.Handler):
         app: Name of the program; default the process's script.
         context: For TLS; default `ssl.create_default_context`.
         timeout: Seconds for connecting and for sending.
-        redactor: Hides secrets.
+        redactor: Hides secrets; default the formatter's.
 
     A send that fails is tried once more on a new connection; then the record goes to `Handler.handleError`.
     """
@@ -81,16 +82,22 @@ class SyslogHandler(logging.Handler):
 
             self._tls = ssl.create_default_context()
         self._host = _token(socket.gethostname(), 255)
-        self._redact = redactor or str
+        self._redactor = redactor
         self._socket: socket.socket | None = None
 
     def message(self, record: logging.LogRecord) -> bytes:
         """The record as an RFC 5424 message: call site and ``extra`` are structured data, a traceback is text."""
+        record = prepared(record, self._redactor or redactor_of(self))
         time = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="microseconds")
-        fields = {"logger": record.name, "thread": record.threadName, "module": record.module, "line": record.lineno}
-        fields |= {key: value for key, value in record.__dict__.items() if key not in RESERVED}
-        data = " ".join(f'{_name(key)}="{_value(self._redact(str(value)))}"' for key, value in fields.items())
-        text = self._redact("\n".join(part for part in (message_of(record), traceback_of(record)) if part))
+        fields: dict[str, object] = {
+            "logger": record.name,
+            "thread": record.threadName,
+            "module": record.module,
+            "line": record.lineno,
+        }
+        fields |= fields_of(record)
+        data = " ".join(f'{_name(key)}="{_value(text_of(value))}"' for key, value in fields.items())
+        text = "\n".join(part for part in (message_of(record), traceback_of(record)) if part)
         priority = self._facility * 8 + _severity(record.levelno)
         head = f"<{priority}>1 {time} {self._host} {self._app} {record.process or os.getpid()} - [cb@32473 {data}]"
         return f"{head} \ufeff{text}".encode("utf-8", "backslashreplace")

@@ -25,9 +25,10 @@ from pathlib import Path
 
 from cb_logging.compressed import SUFFIXES, open_packed, zstd
 from cb_logging.errors import ConfigError
+from cb_logging.files import rotated
 from cb_logging.sinks import FileSink
 
-__all__ = ["RotatingSink", "Rotation", "rotated"]
+__all__ = ["RotatingSink", "Rotation"]
 
 # Seconds after which nobody writes to a rotated file any more: a writer may be held up between looking and writing.
 GRACE = 5.0
@@ -88,17 +89,6 @@ class Rotation:
         if compress == "zst":
             zstd()
         return cls(size, period, int(keep), age, compress)
-
-
-def rotated(path: str | os.PathLike[str]) -> list[Path]:
-    """The files that a log was rotated to, the oldest first; the log itself is not among them."""
-    log = Path(path)
-    pattern = re.compile(re.escape(log.name) + r"\.(\d+)(?:\.gz|\.zst)?")
-    try:
-        found = [(int(match[1]), one) for one in log.parent.iterdir() if (match := pattern.fullmatch(one.name))]
-    except FileNotFoundError:
-        return []
-    return [one for _, one in sorted(found, reverse=True)]
 
 
 class RotatingSink(FileSink):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -10,12 +9,12 @@ from typing import Any, Protocol
 
 from cb_logging.errors import ConfigError
 from cb_logging.levels import level
-from cb_logging.output import FORMATS
-from cb_logging.template import BASIC, BOOK, Template
+from cb_logging.template import BASIC, BOOK, FORMATS, Template
 
 __all__ = ["JsonSchema", "PlainSchema", "Schema", "detect", "schema_of"]
 
 Fields = Mapping[str, Any]
+_YEAR_5000 = 95_617_584_000  # a number above counts milliseconds, or is no time
 _KNOWN = (
     BOOK,
     "%(asctime)s - %(name)s - %(levelname)s - %(message)s",
@@ -71,7 +70,7 @@ class JsonSchema:
     def parse(self, line: bytes) -> Fields | None:
         try:
             found = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not isinstance(found, dict):
             return None
@@ -90,12 +89,15 @@ class JsonSchema:
             return 0
 
     def time_of(self, fields: Fields) -> float | None:
+        import datetime as dt
+
         value = fields.get("asctime")
         if isinstance(value, (int, float)):
-            return value / 1000 if value > 1e11 else float(value)
+            seconds = value / 1000 if abs(value) > _YEAR_5000 else float(value)
+            return seconds if abs(seconds) <= _YEAR_5000 else None
         try:
             return dt.datetime.fromisoformat(str(value)).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
 
 
@@ -132,6 +134,14 @@ class TemplateSchema:
         self.needles = template.needles
         self.parse = template.parse
         self.time_of = template.time_of
+        first = template.pieces[0]
+        self._stamped = first.name == "asctime" and not first.padded and template.datefmt is None
+
+    def time_of_record(self, raw: bytes) -> float | None:
+        """The time of a record, without taking all of its first line apart."""
+        if self._stamped:
+            return self.time_of({"asctime": raw[:23].decode()})
+        return self.time_of(self.parse(raw.partition(b"\n")[0]) or {})
 
     def level_of(self, fields: Fields) -> int:
         if "levelname" in fields:
@@ -177,4 +187,6 @@ def detect(sample: bytes, formats: Iterable[str] = _KNOWN) -> Schema:
         reads = sum(template.head.match(line) is not None for line in lines)
         if reads > most:
             best, most = template, reads
+        if reads >= 0.9 * len(lines):  # the rest are tracebacks
+            break
     return TemplateSchema(best) if best is not None else PlainSchema()

@@ -30,7 +30,7 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-from cb_logging.rotation import rotated
+from cb_logging.files import rotated
 from cb_logging.sinks import FileSink, append_whole, open_log
 
 __all__ = ["Spool", "recover"]
@@ -78,10 +78,7 @@ class Spool:
         self._file = f"{self.sink.path}.spool-{os.getpid()}-{time.time_ns()}"
         self._fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._fd, fcntl.LOCK_EX)  # held for as long as this process lives
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(self._fd, 0, _HEADER + self._size)  # a full disk must say so here, not by a signal
-        else:
-            os.ftruncate(self._fd, _HEADER + self._size)
+        os.posix_fallocate(self._fd, 0, _HEADER + self._size)  # a full disk must say so here, not by a signal
         self._map = mmap.mmap(self._fd, 0)
         self._view = memoryview(self._map)
         self._words = self._view[:_HEADER].cast("Q")
@@ -132,9 +129,9 @@ class Spool:
                     except OSError:
                         # A full disk takes a part: what is whole there is not written again.
                         grown = os.fstat(sink.fd).st_size - there.st_size
-                        words[_BEGIN] = self._map.rfind(b"\n", _HEADER + begin, _HEADER + begin + grown) + 1 - _HEADER
-                        if words[_BEGIN] > end:  # there was none
-                            words[_BEGIN] = begin
+                        cut = self._map.rfind(b"\n", _HEADER + begin, _HEADER + begin + grown)
+                        if cut >= 0:
+                            words[_BEGIN] = cut + 1 - _HEADER
                         raise
                     words[_BEGIN] = end
                 sink.bound()
@@ -205,7 +202,7 @@ def recover(path: str | os.PathLike[str]) -> int:
     for left in sorted(Path(log).parent.glob(f"{Path(log).name}.spool-*")):
         try:
             fd = os.open(left, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
+        except FileNotFoundError:  # pragma: no cover - another recovers in this moment
             continue
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -263,7 +260,7 @@ def _already(log: str, size: int, inode: int, written: bytes) -> int:
                     )
                     opened.write(written[same:end])
                     return end
-        except FileNotFoundError:  # rotated in this moment: it is in the list under its new name
+        except FileNotFoundError:  # pragma: no cover - rotated in this moment: it is in the list under its new name
             continue
         return written.rfind(b"\n", 0, same) + 1
     return 0

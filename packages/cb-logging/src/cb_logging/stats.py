@@ -7,21 +7,29 @@ different key is looked at. Other formats are matched line by line.
 
 from __future__ import annotations
 
+import functools
+import itertools
+import logging
+import operator
 import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from cb_logging.errors import ConfigError
-from cb_logging.reading import Query, Record, make_query, read_blocks, spans
-from cb_logging.schema import Schema, schema_of
+from cb_logging.parallel import each_part, shared
+from cb_logging.reading import read_blocks, spans
+from cb_logging.records import Query, Record, make_query
+from cb_logging.schema import Schema, TemplateSchema, schema_of
 from cb_logging.template import Template
 
 __all__ = ["GROUPS", "Summary", "summarise"]
 
 GROUPS = {"level": "levelname", "module": "module", "logger": "name", "thread": "threadName", "function": "funcName"}
+_KEYS = 100_000  # different keys to keep
 _BUCKETS = {"second": 19, "minute": 16, "hour": 13, "day": 10}
 
 
@@ -69,10 +77,12 @@ def summarise(
     format: str | Template | Schema = "auto",  # noqa: A002 - as basicConfig calls it
     datefmt: str | None = None,
     rotated: bool = False,
+    spread: bool = False,
 ) -> Summary:
     """Count the records of a log: *by* names of `GROUPS`, and by time in a *bucket* of a second, minute, hour or day.
 
-    What else it takes is what `read` takes.
+    What else it takes is what `read` takes, and *spread*: read a large log with processes on all cores. They are
+    forked: not for a program that has threads.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile() as file:
@@ -89,32 +99,36 @@ def summarise(
     query = make_query(level, since, until, logger, module, thread, grep)
     found = Summary((*by, "time") if bucket else tuple(by))
     names = [GROUPS[one] for one in by]
-    counters: dict[int, Callable[[bytes], None]] = {}
+    schema = schema_of(format, datefmt=datefmt)
+    if spread and not rotated and (plan := shared(path, query, schema)):
+        known, workers = plan
+        work = functools.partial(_count, schema=known, query=query, names=names, bucket=bucket)
+        for some in each_part(path, known, work, workers):
+            found.counts.update(some)
+        return found
 
     def skipped(size: int) -> None:
         found.unparsed += size
 
-    for block, schema in read_blocks(
-        path, query, schema_of(format, datefmt=datefmt), rotated=rotated, unparsed=skipped
-    ):
-        count = counters.get(id(schema))
-        if count is None:
-            count = counters[id(schema)] = _counter(found.counts, schema, query, names, bucket)
-        count(block)
+    blocks = read_blocks(path, query, schema, rotated=rotated, unparsed=skipped)
+    for known, group in itertools.groupby(blocks, key=operator.itemgetter(1)):
+        found.counts.update(_count((block for block, _ in group), known, query, names, bucket))
     return found
 
 
-def _counter(
-    counts: Counter[tuple[str, ...]], schema: Schema, query: Query, names: list[str], bucket: str | None
-) -> Callable[[bytes], None]:
-    """The quickest way to count blocks that are written so."""
-    template = getattr(schema, "template", None)
-    if isinstance(template, Template) and query == Query():
-        by_cut = _by_cut(counts, template, names, bucket)
-        if by_cut is not None:
-            return by_cut
-
-    def one_by_one(block: bytes) -> None:
+def _count(
+    blocks: Iterable[bytes], schema: Schema, query: Query, names: list[str], bucket: str | None
+) -> dict[tuple[str, ...], int]:
+    """The counts of some blocks that are written in one way, the quickest way that they allow."""
+    template = schema.template if isinstance(schema, TemplateSchema) and query == Query() else None
+    last = None if template is None else _last_piece(template, names)
+    if template is not None and last is not None:
+        cuts = _Cuts(template, last, names, bucket)
+        for block in blocks:
+            cuts.add(block)
+        return cuts.counts()
+    counts: Counter[tuple[str, ...]] = Counter()
+    for block in blocks:
         for start, end in spans(block, schema, query):
             record = Record(block[start:end], schema)
             key = [str(record.fields.get(name, "")) for name in names]
@@ -122,75 +136,116 @@ def _counter(
                 when = record.time
                 key.append("" if when is None else _shown(when)[: _BUCKETS[bucket]])
             counts[tuple(key)] += 1
-
-    return one_by_one
+    return dict(counts)
 
 
 def _shown(when: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when))
 
 
-def _by_cut(  # noqa: C901 - functions that share what they know
-    counts: Counter[tuple[str, ...]], template: Template, names: list[str], bucket: str | None
-) -> Callable[[bytes], None] | None:
-    """Count by the keys that are cut out of lines; None if the template does not allow it.
+def _last_piece(template: Template, names: list[str]) -> int | None:
+    """The piece of a template up to which a line's key goes; None if it does not allow keys.
 
-    It must begin with the time as logging writes it. The key ends before the literal behind the last field wanted;
-    where that literal came earlier by chance, the key is none, and the line is matched as a whole.
+    It must begin with the time as logging writes it, and what is wanted must end before some literal text.
     """
     pieces = template.pieces
     if template.datefmt is not None or pieces[0].name != "asctime" or pieces[0].padded or template.level_column is None:
         return None
     wanted = {*names, "levelname"}
-    places = [number for number, piece in enumerate(pieces) if piece.name in wanted]
-    last = places[-1]
+    last = max(number for number, piece in enumerate(pieces) if piece.name in wanted)
     if not wanted <= {piece.name for piece in pieces} or last + 1 >= len(pieces) or pieces[last + 1].name:
         return None
     if pieces[last].name != "levelname" and last + 3 < len(pieces) and pieces[last + 2].name == "lineno":
         last += 2  # a number behind it leaves no doubt where the field ends
-    stop = pieces[last + 1].literal.encode()
-    column = template.level_column
-    minute = 20 if bucket == "second" else 17  # with the character behind it
-    cut = template.cut(last)
-    date = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:" + rb"\d\d," * (bucket == "second"))
-    size = _BUCKETS[bucket] if bucket else 0
-    known: dict[bytes, tuple[str, ...] | None] = {}  # what stands behind the time, taken apart
-    times: dict[bytes, bool] = {}
+    return last
 
-    def key_of(fields: dict[str, bytes]) -> tuple[str, ...]:
-        key = [fields[name].decode("utf-8", "backslashreplace") for name in names]
-        return tuple(one.strip() if name == "levelname" else one for name, one in zip(names, key, strict=True))
 
-    def decode(when: bytes, rest: bytes) -> tuple[str, ...] | None:
-        if when not in times:
-            times[when] = date.fullmatch(when) is not None
-        if rest not in known:
-            match = cut.fullmatch(rest)
-            known[rest] = key_of(match.groupdict()) if match else None
-        key = known[rest]
-        if key is None or not times[when]:
-            return None
-        return (*key, when[:size].decode()) if bucket else key
+def _letters(template: Template) -> tuple[dict[bytes, tuple[str, ...]], Callable[[bytes], list[bytes]] | None]:
+    """The first letters of the usual levels, where these tell them apart; and what finds them, one a line.
 
-    def count(block: bytes) -> None:
-        lines = block.split(b"\n")
-        found = Counter([(line[:minute], line[23 : line.find(stop, column)]) for line in lines])
-        doubtful: set[tuple[bytes, bytes]] = set()
-        if len(known) + len(times) > 200_000:
-            known.clear()
-            times.clear()
-        for key, number in found.items():
-            group = decode(*key)
+    It finds nothing in a line that has no level at its place, and an empty text where another stands there than these.
+    """
+    usual: dict[bytes, list[str]] = {}
+    for number in sorted(set(template.levels.values())):
+        name = logging.getLevelName(number)
+        usual.setdefault(name[:1].encode(), []).append(name)
+    clear = {letter: names[0] for letter, names in usual.items() if len(names) == 1 and len(letter) == 1}
+    at = next(number for number, piece in enumerate(template.pieces) if piece.name == "levelname")
+    level, before, after = template.pieces[at], template.pieces[at - 1], template.pieces[at + 1].literal.encode()
+    names = b"|".join(re.escape(level.of(name).encode() + after) for name in clear.values())
+    column = (template.level_column or 0) - len(before.literal.encode())
+    lead = re.escape(before.literal.encode())
+    find = re.compile(b"\n.{%d}%b(?:(?=%b)(.)|)" % (column, lead, names)).findall
+    return {letter: (name,) for letter, name in clear.items()}, find
+
+
+class _Cuts:
+    """Counts lines by a key that is cut out of them; only each different key is looked at.
+
+    The key ends before the literal behind the last field wanted. Where that literal came earlier by chance, the key
+    cannot be taken apart, and the line is matched as a whole.
+    """
+
+    def __init__(self, template: Template, last: int, names: list[str], bucket: str | None) -> None:
+        self._head, self._names, self._column = template.head, names, template.level_column or 0
+        self._before, self._stop = template.pieces[1].literal.encode(), template.pieces[last + 1].literal.encode()
+        self._cut = template.cut(last)
+        self._size = _BUCKETS[bucket] if bucket else 0
+        self._date = re.compile(rb"\d{4}-\d\d-\d\d (?:\d\d(?:[:,]|$)){0,3}")
+        self._letters, self._found_letters = _letters(template) if names == ["levelname"] and not bucket else ({}, None)
+        self._groups: dict[Any, tuple[str, ...] | None] = {}
+        self._doubtful: set[Any] = set()
+        self._found: Counter[Any] = Counter()
+        self._counts: Counter[tuple[str, ...]] = Counter()
+
+    def add(self, block: bytes) -> None:
+        """Count the lines of a block."""
+        if self._found_letters is not None:
+            letters = self._found_letters(b"\n" + block)
+            named = b"".join(letters)
+            if len(named) == len(letters):
+                for letter, level in self._letters.items():
+                    self._counts[level] += named.count(letter)
+                return
+        lines, stop, column, width = block.split(b"\n"), self._stop, self._column, self._size + 1
+        keys: list[Any]
+        if width > 1:
+            keys = [(line[:width], line[23 : line.find(stop, column)]) for line in lines]
+        else:
+            keys = [line[23 : line.find(stop, column)] for line in lines]
+        different = set(keys)
+        for key in different.difference(self._groups):
+            self._groups[key] = group = self._group_of(*key) if width > 1 else self._group_of(b"", key)
             if group is None:
-                doubtful.add(key)
-            else:
-                counts[group] += number
-        if doubtful:
-            for line in lines:
-                if (line[:minute], line[23 : line.find(stop, column)]) in doubtful and (
-                    match := template.head.match(line)
-                ):
-                    exact = key_of(match.groupdict())
-                    counts[(*exact, line[:size].decode()) if bucket else exact] += 1
+                self._doubtful.add(key)
+        self._found.update(keys)
+        if not self._doubtful.isdisjoint(different):
+            for line, key in zip(lines, keys, strict=True):
+                if key in self._doubtful and (match := self._head.match(line)):
+                    self._counts[self._exact(match, line)] += 1
+        if len(self._groups) > _KEYS:
+            self._settle()
 
-    return count
+    def counts(self) -> dict[tuple[str, ...], int]:
+        """How many for each group."""
+        self._settle()
+        return dict(+self._counts)  # those that are there
+
+    def _settle(self) -> None:
+        for key, number in self._found.items():
+            if group := self._groups[key]:
+                self._counts[group] += number
+        for one in (self._found, self._groups, self._doubtful):
+            one.clear()
+
+    def _group_of(self, when: bytes, rest: bytes) -> tuple[str, ...] | None:
+        """What is counted for a key: a group, () if it is no record's, None if the whole line must be asked."""
+        if not rest.startswith(self._before) or (self._size and not self._date.fullmatch(when)):
+            return ()
+        match = self._cut.fullmatch(rest)
+        return None if match is None else self._exact(match, when)
+
+    def _exact(self, match: re.Match[bytes], when: bytes) -> tuple[str, ...]:
+        key = [match[name].decode("utf-8", "backslashreplace") for name in self._names]
+        found = [one.strip() if name == "levelname" else one for name, one in zip(self._names, key, strict=True)]
+        return (*found, when[: self._size].decode()) if self._size else tuple(found)

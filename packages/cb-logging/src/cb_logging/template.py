@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from cb_logging.attributes import ATTRIBUTES
-from cb_logging.errors import FormatError
-from cb_logging.text import escape
+from cb_logging.errors import ConfigError, FormatError
+from cb_logging.text import escape, text_of
 
-__all__ = ["BASIC", "BOOK", "Piece", "Template", "message_of", "traceback_of"]
+__all__ = ["BASIC", "BOOK", "FORMATS", "Piece", "Template", "message_of", "traceback_of"]
 
 BOOK = "%(asctime)s - [%(levelname)s] [%(threadName)s] (%(module)s:%(lineno)d) %(message)s"
 BASIC = "%(levelname)s:%(name)s:%(message)s"
+FORMATS = {"book": BOOK, "basic": BASIC, "color": BOOK, "json": ""}
 
 _FIELD = re.compile(r"%(?:%|\((?P<name>[^)]*)\)(?P<spec>[#0+ -]*(?P<width>\d+)?(?:\.\d+)?(?P<conversion>[a-zA-Z])))")
 _NUMBERS = {"d": rb"-?\d+", "i": rb"-?\d+", "u": rb"-?\d+", "f": rb"-?\d+\.\d+", "s": rb"-?\d+(?:\.\d+)?"}
@@ -103,6 +104,7 @@ class Template:
 
     Raises:
         FormatError: With the position of what is wrong, and what would be valid.
+        ConfigError: One of *fields* is no name.
 
     >>> template = Template("%(levelname)s:%(name)s:%(message)s")
     >>> record = logging.makeLogRecord({"levelname": "INFO", "name": "shop", "msg": "sold %d\n", "args": (7,)})
@@ -121,6 +123,8 @@ class Template:
 
     def __init__(self, text: str = BOOK, *, datefmt: str | None = None, fields: Iterable[str] = ()) -> None:
         self.text, self.datefmt, self.fields = text, datefmt, tuple(fields)
+        if wrong := next((name for name in self.fields if not name.isidentifier()), None):
+            raise ConfigError("fields", wrong, "is no name (letters, digits and _)")
         self.pieces = _pieces(text, self.fields)
         self.needs = frozenset(piece.name for piece in self.pieces if piece.name)
         self.levels = {name.encode(): number for name, number in logging.getLevelNamesMapping().items()}
@@ -133,7 +137,9 @@ class Template:
             pattern += one if again else b"(?P<%b>%b)" % (piece.name.encode(), one)
             named.add(piece.name)
         self.head: re.Pattern[bytes] = re.compile(pattern)
+        self._like = re.compile(self._beginning())
         self._seconds: tuple[int, str] = (-1, "")
+        self._records: dict[int, re.Pattern[bytes]] = {}
 
     def __repr__(self) -> str:
         return f"Template({self.text!r})"
@@ -151,6 +157,18 @@ class Template:
             return b".*" if greedy else b".*?"
         number = _NUMBERS[piece.spec[-1]]
         return b" *%b *" % number if piece.padded else number
+
+    def _beginning(self) -> bytes:
+        """What all that a reader may take for a record begins with: up to the level and what stands behind it."""
+        names = [piece.name for piece in self.pieces]
+        end = names.index("levelname") + 2 if "levelname" in names else len(names)
+        if end > len(names) or names[end - 1]:  # nothing behind it, or another field
+            end = len(names)
+        anything = {"asctime"} if self.datefmt is None else set()
+        return b"".join(
+            b".{23}" if piece.name in anything and not piece.padded else pattern
+            for piece, pattern in zip(self.pieces[:end], self._patterns, strict=False)
+        )
 
     def _time_pattern(self) -> bytes:
         if self.datefmt is None:
@@ -174,33 +192,40 @@ class Template:
         text = self.second(int(created))
         return text if self.datefmt is not None else f"{text},{int(msecs):03d}"
 
-    def line(self, record: logging.LogRecord, message: str) -> str:
-        """The record's first line, without its end."""
+    def line(self, record: logging.LogRecord, message: str, fields: Mapping[str, str] | None = None) -> str:
+        """The record's first line, without its end; *fields* are shown for the record's own of these names."""
         values: dict[str, Any] = {}
         for name in self.needs:
             if name == "message":
                 value: Any = message
             elif name == "asctime":
                 value = self.stamp(record.created, record.msecs)
+            elif fields is not None and name in fields:
+                value = fields[name]
             else:
                 value = getattr(record, name, "-" if name in self.fields else None)
                 if name not in ATTRIBUTES:
-                    value = str(value)
+                    value = text_of(value)
             values[name] = escape(value) if isinstance(value, str) else value
         return self.text % values
 
-    def render(self, record: logging.LogRecord, redact: Callable[[str], str] = str) -> str:
+    def render(
+        self,
+        record: logging.LogRecord,
+        redact: Callable[[str], str] = str,
+        fields: Mapping[str, str] | None = None,
+    ) -> str:
         """The whole record, without the last line end: its line, and the traceback and stack where it has them.
 
         A message that cannot be merged with its arguments is written as they are, and says so.
         """
-        line = self.line(record, redact(message_of(record)))
+        line = self.line(record, redact(message_of(record)), fields)
         more = traceback_of(record)
         return f"{line}\n{self.guard(redact(more))}" if more else line
 
     def guard(self, text: str) -> str:
-        """A traceback, in which no line can be taken for the beginning of a record."""
-        match = self.head.match
+        """A traceback, in which no line can be taken for the beginning of a record, nor of half of one."""
+        match = self._like.match
         lines = text.replace("\r\n", "\n").split("\n")
         return "\n".join(f" {line}" if match(line.encode("utf-8", "replace")) else line for line in map(escape, lines))
 
@@ -260,6 +285,29 @@ class Template:
         found = [one for number in sorted(names) if number >= least for one in sorted(names[number])]
         return [*found, before + b"Level "]
 
+    def records(self, least: int) -> re.Pattern[bytes] | None:
+        r"""Finds the whole records of that level or above, in text that begins with a line end; None if it cannot.
+
+        It can where the level has one column. What it finds begins with the line end before the record and ends before
+        its own. The search goes from one line end to the next and looks at one column; cost is linear.
+
+        >>> found = Template(BASIC).records(40).findall(b"\nERROR:till:no\n  trace\nINFO:till:yes\n")
+        >>> found
+        [b'\nERROR:till:no\n  trace']
+        """
+        if least in self._records:
+            return self._records[least]
+        at = next((number for number, one in enumerate(self.pieces) if one.name == "levelname"), None)
+        if at is None or self.level_column is None or at + 1 == len(self.pieces) or self.pieces[at + 1].name:
+            return None
+        names = [re.escape(name) for name, number in self._shown.items() if number >= least]
+        after = re.escape(self.pieces[at + 1].literal.encode())
+        level = b"(?:%b|Level (?:%b) *)%b" % (b"|".join(names), _at_least(least), after)
+        head = b"".join(self._patterns)
+        more = rb"[^\n]*(?:\n(?!%b|\Z)[^\n]*)*" % head
+        found = self._records[least] = re.compile(b"\n(?=.{%d}%b)%b%b" % (self.level_column, level, head, more))
+        return found
+
     @functools.cached_property
     def level_column(self) -> int | None:
         """The byte of a line at which the level begins, where all before it has one width."""
@@ -293,12 +341,26 @@ class Template:
         text = fields.get("asctime")
         if not isinstance(text, str):
             return None
-        if self.datefmt is None:
-            return _second(text[:19], _STAMP) + int(text[20:]) / 1000
         try:
+            if self.datefmt is None:
+                return _second(text[:19], _STAMP) + int(text[20:]) / 1000
             return _second(text, self.datefmt)
-        except ValueError:
+        except (ValueError, OverflowError):  # the 45th of a month
             return None
+
+
+def _at_least(least: int) -> bytes:
+    """An expression for the numbers that are no smaller.
+
+    >>> _at_least(40)
+    b'\\\\d{3,}|[5-9]\\\\d{1}|4[1-9]\\\\d{0}|40'
+    """
+    digits = str(max(least, 0))
+    found = [f"\\d{{{len(digits) + 1},}}"]
+    for at, digit in enumerate(digits):
+        if digit != "9":
+            found.append(f"{digits[:at]}[{int(digit) + 1}-9]\\d{{{len(digits) - at - 1}}}")
+    return "|".join([*found, digits]).encode()
 
 
 @functools.lru_cache(maxsize=4096)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["escape"]
+__all__ = ["escape", "text_of"]
 
 # C0 without tab, DEL, C1, and the two separators that some programs take for a line's end.
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
@@ -19,3 +19,11 @@ def escape(text: str) -> str:
     Ann\n2015-12-30 - [INFO] forged\x1b[2J
     """
     return text if text.isprintable() else text.translate(_ESCAPES)
+
+
+def text_of(value: object) -> str:
+    """Any value as text, also one whose ``__str__`` raises."""
+    try:
+        return str(value)
+    except Exception as problem:  # noqa: BLE001 - a foreign __str__ may raise anything
+        return f"<{type(value).__name__}: {type(problem).__name__}>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,9 +14,10 @@ from typing import Any, Self
 
 from cb_logging import fast
 from cb_logging.errors import ConfigError
-from cb_logging.handlers import HANDLERS, handler
+from cb_logging.handlers import handler
 from cb_logging.levels import level as level_of
-from cb_logging.output import Formatter, Output, output
+from cb_logging.outputs import Formatter, Output, output
+from cb_logging.rotation import Rotation
 
 __all__ = ["SETTINGS", "Setup", "setup", "setup_dict", "setup_env", "setup_toml"]
 
@@ -155,13 +157,15 @@ def setup(
     numbers = {name: level_of(value) for name, value in (levels or {}).items()}
     least = level_of(level)
     formatter = Formatter(format, datefmt=datefmt, fields=fields, redact=redact)
+    if rotate is not None:
+        Rotation.parse(rotate, keep, compress)  # also where no place of these is a file
     made = Setup()
     places: Sequence[Place] = [to] if isinstance(to, (str, os.PathLike, logging.Handler)) else to
     try:
         for place in places:
             if isinstance(place, logging.Handler):
                 one = place
-            elif isinstance(place, str) and place not in {"stderr", "stdout"} and _kind(place) in HANDLERS:
+            elif isinstance(place, str) and re.match(r"[A-Za-z][\w.+-]*:", place):
                 one = handler(place)
             else:
                 one = output(place, rotate=rotate, keep=keep, compress=compress, spool=spool)
@@ -174,10 +178,6 @@ def setup(
         raise
     made.install(least, numbers, warnings=warnings, uncaught=uncaught)
     return made
-
-
-def _kind(place: str) -> str:
-    return place.partition(":")[0] if ":" in place else ""
 
 
 def setup_dict(settings: Mapping[str, Any]) -> Setup:
@@ -206,6 +206,9 @@ def setup_dict(settings: Mapping[str, Any]) -> Setup:
         wanted = _TYPES.get(name, (str,))
         if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
             raise ConfigError(name, value, f"is no {' or '.join(one.__name__ for one in wanted)}")
+        for one in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+            if isinstance(one, bool) or not isinstance(one, _PARTS.get(name, (str,))):
+                raise ConfigError(name, one, f"is none of the values that {name} may have")
     return setup(**settings)
 
 
@@ -221,6 +224,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "warnings": (bool,),
     "uncaught": (bool,),
 }
+_PARTS: dict[str, tuple[type, ...]] = {"to": (str, os.PathLike, logging.Handler), "levels": (str, int)}
 
 
 def setup_toml(path: str | os.PathLike[str]) -> Setup:
@@ -229,21 +233,33 @@ def setup_toml(path: str | os.PathLike[str]) -> Setup:
     Raises:
         ConfigError: With the name of the file.
     """
-    import tomllib
-
-    try:
-        found: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(os.fspath(path), "TOML", f"cannot be read: {error}") from error
-    for table in (found.get("tool", {}).get("cb-logging"), found.get("logging")):
-        if isinstance(table, dict):
-            found = table
-            break
+    found = _table(path)
     try:
         return setup_dict(found)
     except ConfigError as error:
         error.args = (f"{os.fspath(path)}: {error}",)
         raise
+
+
+def _table(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The settings in a TOML file."""
+    import tomllib
+
+    data = Path(path).read_bytes()
+    try:
+        found: dict[str, Any] = tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ConfigError.in_file(path, f"{line}:1: is not UTF-8 (save it as UTF-8)") from error
+    except tomllib.TOMLDecodeError as error:
+        what, _, place = str(error).partition(" (at ")
+        numbers = re.findall(r"\d+", place) or [str(data.count(b"\n") + 1), "1"]
+        raise ConfigError.in_file(path, f"{':'.join(numbers)}: {what} (this is no TOML)") from error
+    tool = found.get("tool")
+    for table in (tool.get("cb-logging") if isinstance(tool, dict) else None, found.get("logging")):
+        if isinstance(table, dict):
+            return table
+    return found
 
 
 def setup_env(prefix: str = "CB_LOGGING_", environment: Mapping[str, str] | None = None) -> Setup:
@@ -262,16 +278,17 @@ def setup_env(prefix: str = "CB_LOGGING_", environment: Mapping[str, str] | None
             continue
         settings[key] = _from_text(key, text)
     if path := variables.get(f"{prefix}CONFIG"):
-        import tomllib
-
-        settings = {**tomllib.loads(Path(path).read_text(encoding="utf-8")).get("logging", {}), **settings}
+        settings = {**_table(path), **settings}
     return setup_dict(settings)
 
 
 def _from_text(key: str, text: str) -> Any:
     wanted = _TYPES.get(key, (str,))
     if key == "levels":
-        return dict(part.split("=", 1) for part in text.split(",") if "=" in part)
+        pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+        if wrong := next((name for name, equal, value in pairs if not (name and equal and value)), None):
+            raise ConfigError("levels", wrong, "says no level (write urllib3=WARNING,shop.db=DEBUG)")
+        return {name: value for name, _, value in pairs}
     if key == "to":
         return text.split()
     if bool in wanted and text.lower() in {"1", "true", "yes", "on", "0", "false", "no", "off", ""}:

@@ -9,18 +9,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from cb_logging.context import current
 from cb_logging.errors import ConfigError
+from cb_logging.fields import current
 from cb_logging.json_form import JsonForm
 from cb_logging.redact import Redactor
 from cb_logging.rotation import RotatingSink, Rotation
 from cb_logging.sinks import FileSink, Sink, StreamSink
 from cb_logging.spool import Spool
-from cb_logging.template import BASIC, BOOK, Template
+from cb_logging.template import FORMATS, Template
+from cb_logging.text import text_of
 
-__all__ = ["FORMATS", "Formatter", "Output", "output"]
+__all__ = ["Formatter", "Output", "output"]
 
-FORMATS = {"book": BOOK, "basic": BASIC, "color": BOOK, "json": ""}
 _COLORS = {10: "\x1b[2m", 30: "\x1b[33m", 40: "\x1b[31m", 50: "\x1b[1;31m"}
 
 
@@ -62,13 +62,15 @@ class Formatter(logging.Formatter):
         """The record as it is written, without the last line end."""
         if isinstance(self.form, JsonForm):
             return self.form.render(record, self.redactor)
-        fields = current.get()
-        for name in self.form.fields:
-            if name in fields:
-                record.__dict__.setdefault(name, fields[name])
-        text = self.form.render(record, self.redactor or str)
+        fields = {**current.get(), **record.__dict__} if self.form.fields else {}
+        shown = {name: self.field(name, fields[name]) for name in self.form.fields if name in fields}
+        text = self.form.render(record, self.redactor or str, shown)
         color = _COLORS.get(record.levelno, "") if self.color else ""
         return f"{color}{text}\x1b[0m" if color else text
+
+    def field(self, name: str, value: object) -> str:
+        """A context field as the line shows it, but for control characters."""
+        return text_of(value) if self.redactor is None else self.redactor.field(name, value)
 
 
 class Output(logging.Handler):
