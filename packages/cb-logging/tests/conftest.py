@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,9 @@ from typing import Any
 import pytest
 from cb_logging import fast
 from hypothesis import settings
+
+# A suite that runs in the background ignores Ctrl-C, and what it starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FULL = os.environ.get("CB_FAULTS") == "full"
 
