@@ -16,10 +16,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from cb_subprocess import BadCommand, BatchHalted, JobLogError, JobResult, batch, read_joblog, shell
-from cb_subprocess import batch as _package_batch  # noqa: F401  # the function; its module is fetched below
+from cb_subprocess import BadCommand, BatchHalted, JobLogError, JobResult, StatusLost, batch, limits, read_joblog, shell
+from cb_subprocess.spawn import Spawner
 
 module = sys.modules["cb_subprocess.batch"]
 UNMEASURED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
@@ -143,23 +144,22 @@ def test_halt_by_a_share_and_by_success() -> None:
 
 def test_limits_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing starts while load is high or memory short."""
-    assert module.load() >= 0
-    assert module.free_memory() > 1_000_000
+    assert limits.load() >= 0
+    assert limits.free_memory() > 1_000_000
     loads = iter([9.0, 9.0, 1.0])
-    monkeypatch.setattr(module, "load", lambda: next(loads, 1.0))
+    monkeypatch.setattr(limits, "load", lambda: next(loads, 1.0))
     frees = iter([1, 1 << 40])
-    monkeypatch.setattr(module, "free_memory", lambda: next(frees, 1 << 40))
-    began = time.monotonic()
+    monkeypatch.setattr(limits, "free_memory", lambda: next(frees, 1 << 40))
     assert len(list(batch(echoes(3), max_load=2.0, min_free=1 << 30))) == 3
     assert next(loads, None) is None
     assert next(frees, None) is None
-    assert time.monotonic() - began >= 0.4
 
 
 def test_delay() -> None:
     """Starts keep their distance."""
     starts = [job.started for job in batch(echoes(4), delay=0.1, at_once=4)]
     assert starts[-1] - starts[0] > 0.25
+    assert len(list(batch(echoes(1), delay=3600))) == 1  # nobody waits for a job that does not come
 
 
 def test_large_outputs_wait_in_files() -> None:
@@ -270,15 +270,15 @@ def test_a_bad_job_ends_the_batch(alive: Callable[[str], list[int]]) -> None:
 
 def test_no_room_for_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """EAGAIN at a start is waited out; for ever only while something of ours runs."""
-    spawn = os.posix_spawn
+    start = Spawner.spawn
     failures = iter([errno.EAGAIN, errno.ENOMEM])
 
-    def crowded(*arguments: object, **options: object) -> int:
+    def crowded(*arguments: Any) -> int:
         if number := next(failures, None):
             raise OSError(number, "no room")
-        return spawn(*arguments, **options)  # type: ignore[arg-type]
+        return start(*arguments)
 
-    monkeypatch.setattr(os, "posix_spawn", crowded)
+    monkeypatch.setattr(Spawner, "spawn", crowded)
     assert [job.stdout for job in batch(echoes(3), at_once=2)] == ["1\n", "2\n", "3\n"]
     monkeypatch.setattr(module, "_PATIENCE", 0.1)
     failures = iter(itertools.repeat(errno.EAGAIN))
@@ -311,6 +311,63 @@ def test_ctrl_c(alive: Callable[[str], list[int]], eventually: Callable[..., Non
         list(batch([["sleep", "64.5"]] * 5, at_once=2))
     thread.join()
     assert not alive("64.5")
+
+
+def test_options_that_make_no_sense() -> None:
+    """They are refused before anything runs."""
+    for bad in ({"order": "any"}, {"resume": "some"}, {"retries": -1}, {"timeout": float("nan")}, {"delay": -1}):
+        with pytest.raises(ValueError, match=r"or more|None, 'all'"):
+            batch(echoes(1), **bad)  # type: ignore[arg-type]
+    assert [job.ok for job in batch(echoes(1), timeout=float("inf"), grace=float("inf"))] == [True]
+
+
+def test_a_status_that_was_taken_away() -> None:
+    """Who ignores SIGCHLD is told so, and not that all went well."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.raises(StatusLost, match="SIGCHLD"):
+            list(batch(["false", shell("sleep 0.2; exit 1")], at_once=1))
+        with pytest.raises(StatusLost, match="SIGCHLD"):
+            list(batch([shell("sleep 0.2; exit 1")]))
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_no_descriptor_to_watch_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A job that was started and cannot be watched is ended and tried again, not run twice at a time."""
+    opened, failures = os.pidfd_open, iter([errno.EMFILE])
+
+    def crowded(pid: int) -> int:
+        if number := next(failures, None):
+            raise OSError(number, "no room")
+        return opened(pid)
+
+    monkeypatch.setattr(os, "pidfd_open", crowded)
+    (job,) = batch([shell(f"sleep 0.2; echo x >> {tmp_path}/ran; cat {tmp_path}/ran")])
+    assert (job.stdout, job.tries) == ("x\n", 1)
+
+
+def test_an_error_in_a_thread_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong where jobs are started, nobody waits for ever."""
+
+    def broken(*_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Spawner, "spawn", broken)
+    with pytest.raises(ZeroDivisionError):
+        list(batch(echoes(3)))
+
+
+def test_an_exit_in_the_middle(alive: Callable[[str], list[int]], eventually: Callable[..., None]) -> None:
+    """A program that ends with a batch half done, and never closed, ends at once; what ran is ended, too."""
+    script = (
+        "from cb_subprocess import batch, shell\n"
+        "results = batch([['true'], ['sleep', '64.75'], ['sleep', '64.75']], at_once=2)\n"
+        "print(next(results).ok)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+    eventually(lambda: not alive("64.75"), "the guard")
 
 
 def test_nothing_is_left(alive: Callable[[str], list[int]]) -> None:

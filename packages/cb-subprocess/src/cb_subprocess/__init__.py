@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cb_subprocess.batch import JobResult, batch
+from cb_subprocess.batch import batch
 from cb_subprocess.command import Command, Shell, quote, shell, split, which
 from cb_subprocess.errors import (
     BadCommand,
@@ -23,7 +23,7 @@ from cb_subprocess.execution import CAPTURE, DISCARD, INHERIT, MERGE, RunOptions
 from cb_subprocess.interact import Talk, interact
 from cb_subprocess.joblog import Done, read_joblog
 from cb_subprocess.lint import Finding, lint
-from cb_subprocess.result import PipeResult, Result, Stage
+from cb_subprocess.result import JobResult, PipeResult, Result, Stage
 from cb_subprocess.running import LiveLines, lines, out, pipe, run, stream
 from cb_subprocess.size import Entry, Size, size
 from cb_subprocess.starting import Process, start

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from cb_subprocess.command import near
 from cb_subprocess.errors import BadCommand, CommandNotFound, CommandNotRunnable, StatusLost
+from cb_subprocess.limits import LONGEST
 from cb_subprocess.tree import TOKEN_VARIABLE
 
 __all__ = ["Child", "Ended", "environment", "new_token"]
@@ -40,6 +41,8 @@ def environment(changes: Mapping[str, str | None] | None, token: bytes) -> dict[
     for name, value in (changes or {}).items():
         if value is None:
             made.pop(os.fsencode(name), None)
+        elif not isinstance(value, str):
+            raise BadCommand(f"the environment holds text, not {name}={value!r}")
         elif not name or "=" in name or "\0" in name + value:
             raise BadCommand(f"the environment cannot hold {name}={value!r} (no '=' in a name, no NUL byte)")
         else:
@@ -97,7 +100,10 @@ class Child:
                 poller.register(self.fileno(), select.POLLIN)
             except ProcessLookupError:
                 return True  # its status was taken away: reap will say so
-            return bool(poller.poll(None if timeout is None else max(0, timeout * 1000)))
+            until = None if timeout is None else time.monotonic() + timeout
+            while not poller.poll(None if until is None else min(max(0, until - time.monotonic()), LONGEST) * 1000):
+                if until is not None and time.monotonic() >= until:
+                    return False
         return True
 
     def reap(self) -> Ended:

@@ -24,7 +24,7 @@ class Shell:
     program: str = "/bin/sh"
 
 
-Command: TypeAlias = "str | Shell | Sequence[str | bytes | os.PathLike[str]]"
+Command: TypeAlias = "str | bytes | os.PathLike[str] | Shell | Sequence[str | bytes | os.PathLike[str]]"
 
 
 def shell(text: str, *, program: str = "/bin/sh") -> Shell:
@@ -51,6 +51,8 @@ def words(command: Command) -> list[str]:
                 "(cut it with split(…), or mean a shell with shell(…))"
             )
         found = [command]
+    elif isinstance(command, (bytes, os.PathLike)):
+        found = [os.fsdecode(command)]
     else:
         try:
             found = [os.fsdecode(word) for word in command]
