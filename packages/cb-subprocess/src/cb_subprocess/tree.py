@@ -100,7 +100,8 @@ class TreeKill:
         if now >= self._term_until + _GIVE_UP:
             return True
         fresh = False
-        for entry in members(self._roots, self._token).values():
+        # Parents first: who sees a child killed may start another.
+        for entry in sorted(members(self._roots, self._token).values(), key=lambda one: one.born):
             if (entry.pid, entry.born) in self._alive:
                 continue
             if (opened := self._open(entry)) is not None:
