@@ -101,7 +101,7 @@ class TreeKill:
             return True
         fresh = False
         # Parents first: who sees a child killed may start another.
-        for entry in sorted(members(self._roots, self._token).values(), key=lambda one: one.born):
+        for entry in sorted(members(self._roots, self._token).values(), key=lambda one: (one.born, one.pid)):
             if (entry.pid, entry.born) in self._alive:
                 continue
             if (opened := self._open(entry)) is not None:
