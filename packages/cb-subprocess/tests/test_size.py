@@ -74,6 +74,19 @@ def test_shared_with_processes(tree: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """Helped by other processes it is the same."""
     alone = size(tree, processes=False)
     monkeypatch.setattr(module, "_SHARE_AT", 5)
+    monkeypatch.setattr(module, "_PART", 15)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
+    for _ in range(5):
+        assert size(tree) == alone
+
+
+def test_a_helper_that_is_killed(tree: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a killed process was to read is read all the same."""
+    alone = size(tree, processes=False)
+    broken = tmp_path / "broken.py"
+    broken.write_text("import os, sys; sys.stdin.buffer.read(1); os.kill(os.getpid(), 9)\n")
+    monkeypatch.setattr(module, "_SHARE_AT", 5)
+    monkeypatch.setattr(module.walk, "__file__", str(broken))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
     assert size(tree) == alone
 
@@ -128,9 +141,10 @@ def test_what_vanishes_meanwhile(tree: Path, monkeypatch: pytest.MonkeyPatch) ->
     scandir = os.scandir
 
     class Vanishing:
-        def __init__(self, path: bytes) -> None:
-            self.entries = list(scandir(path))
-            if path.endswith(b"/1/1"):
+        def __init__(self, folder: int | bytes) -> None:
+            self.entries = list(scandir(folder))
+            name = os.fsdecode(folder) if isinstance(folder, bytes) else str(Path(f"/proc/self/fd/{folder}").readlink())
+            if name.endswith("/1/1"):
                 (tree / "1" / "1" / "f0").unlink()
 
         def __enter__(self) -> Iterator[os.DirEntry[bytes]]:
