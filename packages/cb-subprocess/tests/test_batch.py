@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import itertools
@@ -345,6 +346,46 @@ def test_no_descriptor_to_watch_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setattr(os, "pidfd_open", crowded)
     (job,) = batch([shell(f"sleep 0.2; echo x >> {tmp_path}/ran; cat {tmp_path}/ran")])
     assert (job.stdout, job.tries) == ("x\n", 1)
+
+
+def test_what_cannot_be_started_is_a_failed_job(tmp_path: Path) -> None:
+    """A file that is no program is found out at its start; the job fails, the others run."""
+    program = tmp_path / "garbage"
+    program.write_text("garbage")
+    program.chmod(0o755)
+    bad, good = batch([[program], ["echo", "a"]])
+    assert (bad.code, bad.stderr) == (
+        126,
+        f"{program}: cannot be started: not a program (does its first line say #!…?)\n",
+    )
+    assert good.stdout == "a\n"
+
+
+def test_a_folder_without_unnamed_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file system has none, the outputs' files have names for a moment."""
+    opened = os.open
+
+    def without(path: Any, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", without)
+    assert [job.stdout for job in batch(echoes(3))] == ["1\n", "2\n", "3\n"]
+
+
+def test_left_off_with_results_that_wait(alive: Callable[[str], list[int]], tmp_path: Path) -> None:
+    """Results that wait for an earlier job are dropped, their files closed; jobs with their grace are killed."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    stubborn = shell("trap '' TERM; while :; do sleep 0.05; done; : left-off-mark")
+    jobs = [["true"], stubborn, ["seq", "1000"], shell(f"seq 1000; touch {tmp_path}/done")]
+    with contextlib.closing(batch(jobs, at_once=2, timeout=0.3, grace=0.4, max_bytes=10)) as results:  # type: ignore[type-var]
+        assert next(results).ok
+        late = next(results)
+    assert (late.seq, late.timed_out) == (2, True)
+    assert (tmp_path / "done").exists()
+    assert not alive("left-off-mark")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_an_error_in_a_thread_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,8 +237,10 @@ def test_a_bar_on_a_terminal() -> None:
     words = [*COMMAND, "batch", "-j1", "--bar", "true", ":::", "a", "b"]
     with interact(words, pty=True, timeout=60, env={"COLUMNS": "80"}) as talk:
         talk.expect("2/2 done, 0 failed")
+        assert talk.wait().code == 0
     with interact(["sh", "-c", f"echo true | {' '.join(words[:-3])}"], pty=True, timeout=60) as talk:
         talk.expect("1/1 done")
+        assert talk.wait().code == 0
 
 
 def test_a_reader_that_has_enough() -> None:

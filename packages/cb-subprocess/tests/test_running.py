@@ -77,6 +77,44 @@ def test_what_is_no_command(bad: Any) -> None:
         run(bad)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"timeout": float("nan")}, "timeout is seconds, 0 or more, not nan"),
+        ({"grace": -1}, "grace is seconds"),
+        ({"max_bytes": -1}, "max_bytes is 0 or more"),
+        ({"stdout": "file"}, "stdout is CAPTURE, INHERIT, DISCARD, or an open file"),
+        ({"stdout": MERGE}, "stdout is CAPTURE"),
+        ({"stderr": None}, "stderr is CAPTURE, INHERIT, DISCARD, MERGE, or an open file"),
+        ({"input": 5}, "input is text, bytes, an open file, or an iterable"),
+        ({"input": [1]}, "each part of an input is text or bytes, not 1"),
+        ({"env": {"A": 1}}, "the environment holds text, not A=1"),
+        ({"env": {"A=": "x"}}, "the environment cannot hold"),
+    ],
+    ids=str,
+)
+def test_options_that_make_no_sense(options: Any, said: str) -> None:
+    """They are refused with what they may be; nothing is left open."""
+    before = descriptors()
+    with pytest.raises((ValueError, TypeError), match=said):
+        run("cat", **options)
+    assert descriptors() == before
+
+
+def test_times_without_end() -> None:
+    """More than any system call takes, up to infinity, is a limit like any other."""
+    for limit in (1e9, 1e300, float("inf")):
+        assert run("true", timeout=limit, grace=limit).ok
+        with start("true", timeout=limit) as process:
+            assert process.wait(timeout=limit).ok
+
+
+def test_a_name_with_spaces_is_told() -> None:
+    """One word that was meant to be several."""
+    with pytest.raises(CommandNotFound, match="give 2 words, not one"):
+        run(["ls -l"])
+
+
 def test_a_string_with_spaces_names_split() -> None:
     """The error says what to do."""
     with pytest.raises(BadCommand, match=r"split\(…\).*shell\(…\)"):
@@ -88,6 +126,8 @@ def test_a_string_with_spaces_names_split() -> None:
 def test_words_of_all_kinds(tmp_path: Path) -> None:
     """A single word, paths and undecodable bytes are words as they are."""
     assert run("true").ok
+    assert run(b"true").ok
+    assert run(Path("/bin/true")).ok
     name = os.fsencode(tmp_path) + b"/\xff\n -rf"
     run(["touch", "--", name])
     assert [os.fsencode(path.name) for path in tmp_path.iterdir()] == [b"\xff\n -rf"]

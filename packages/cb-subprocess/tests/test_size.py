@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import io
+import marshal
 import os
 import random
 import shutil
@@ -13,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cb_subprocess import size
+from cb_subprocess import size, walk
 from cb_subprocess import size as _function  # noqa: F401  # its module is fetched below
 
 module = sys.modules["cb_subprocess.size"]
@@ -89,6 +91,28 @@ def test_a_helper_that_is_killed(tree: Path, monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(module.walk, "__file__", str(broken))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
     assert size(tree) == alone
+
+
+def test_what_a_helper_does(tree: Path) -> None:
+    """It reads what it is given, up to so many files, and gives back sums and what is left, until its input ends."""
+    stack = [(os.fsencode(tree / "0"), 7)]
+    first = io.BytesIO()
+    walk.serve(io.BytesIO(marshal.dumps((stack, None, 10))), first)
+    left = marshal.loads(first.getvalue())[-1]
+    assert {owner for _, owner in left} == {7}
+    whole = walk.Walk([], None)
+    whole.merge(marshal.loads(first.getvalue()))
+    whole.run()
+    assert whole.files == len([path for path in (tree / "0").rglob("*") if path.is_file()])
+
+
+def test_a_folder_that_is_none_any_more(tmp_path: Path) -> None:
+    """What was a folder and is gone, or a link now, is told, not followed."""
+    (tmp_path / "link").symlink_to("/")
+    one = walk.Walk([(os.fsencode(tmp_path / "gone"), 0), (os.fsencode(tmp_path / "link"), 0)], None)
+    one.run()
+    assert sorted(reason for _, reason in one.errors) == ["No such file or directory", "Not a directory"]
+    assert (one.files, one.blocks) == (0, {})
 
 
 def test_the_largest(tree: Path) -> None:

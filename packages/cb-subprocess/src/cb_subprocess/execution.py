@@ -260,9 +260,10 @@ class Execution:
             fd = source.fileno()  # a real file: the command reads it itself, from where the caller is in it
             os.lseek(fd, source.tell(), os.SEEK_SET)
             return fd
+        parts = pieces(source)
         theirs, ours = os.pipe()
         self._theirs.add(theirs)
-        self.handlers[ours] = Feed(ours, pieces(source))
+        self.handlers[ours] = Feed(ours, parts)
         return theirs
 
     def _target(self, target: Target, stream: str) -> int | None:

@@ -183,7 +183,7 @@ def kill_tree(roots: Collection[int], token: bytes, grace: float) -> list[int]:
     return kill.killed
 
 
-def guard(arguments: Iterable[str]) -> None:
+def guard(arguments: Iterable[str]) -> None:  # pragma: no cover  # a program that measures nothing; test_guard runs it
     """Wait for the end of standard input; unless a byte came before, end what carries the token.
 
     Signals that a terminal or a service manager sends to everyone are not for a guard, which ends by itself.
