@@ -360,11 +360,12 @@ def test_a_stage_that_fails() -> None:
         pipe(["yes"], ["no-such-program-at-all"])
 
 
-def test_a_pipeline_in_time() -> None:
+def test_a_pipeline_in_time(alive: Callable[[str], list[int]]) -> None:
     """A time-out ends all stages."""
     with pytest.raises(CommandTimeout) as caught:
-        pipe(["sleep", "60"], ["cat"], timeout=0.1)
+        pipe(["sleep", "61.875"], ["sleep", "61.875"], timeout=0.1)
     assert len(caught.value.killed) == 2
+    assert not alive("61.875")
 
 
 def test_start() -> None:

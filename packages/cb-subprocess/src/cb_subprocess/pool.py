@@ -80,7 +80,7 @@ class Pool:
         self._killing: list[Try] = []
         self._closed = False
         self._opening = threading.Lock()
-        self.busy = 0
+        self.busy: int = 0
         with contextlib.ExitStack() as undo:
             self._null = os.open(os.devnull, os.O_RDONLY)
             undo.callback(os.close, self._null)

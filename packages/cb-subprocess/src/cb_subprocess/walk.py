@@ -29,14 +29,14 @@ class Walk:
     """
 
     def __init__(self, stack: Folders, device: int | None, links: Links | None = None) -> None:
-        self.stack = stack
-        self.device = device
+        self.stack: Folders = stack
+        self.device: int | None = device
         self.blocks: dict[int, int] = {}
         self.lengths: dict[int, int] = {}
         self.links: Links = {} if links is None else links
         self.errors: list[tuple[bytes, str]] = []
-        self.files = 0
-        self.folders = 0
+        self.files: int = 0
+        self.folders: int = 0
 
     def add(self, path: bytes, owner: int) -> None:
         """Count one path itself."""
