@@ -388,6 +388,23 @@ def test_left_off_with_results_that_wait(alive: Callable[[str], list[int]], tmp_
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
+def test_left_off_while_a_job_has_its_grace(alive: Callable[[str], list[int]]) -> None:
+    """A job that is being killed is killed at once, its grace is over."""
+    stubborn = shell("trap '' TERM; while :; do sleep 0.05; done; : grace-left-mark")
+    jobs = [stubborn, ["sleep", "0.7"], ["sleep", "0.7"]]
+    results = batch(jobs, at_once=2, timeout=1, grace=0.5, order="done")
+    assert [next(results).seq for _ in range(2)] == [2, 3]
+    results.close()  # type: ignore[attr-defined]
+    assert not alive("grace-left-mark")
+
+
+def test_a_log_tells_how_much_was_written(tmp_path: Path) -> None:
+    """All of it, also what is in a file."""
+    (job,) = batch([["seq", "1000"]], joblog=tmp_path / "log", max_bytes=10)
+    job.close()
+    assert read_joblog(tmp_path / "log")[1].received == 3893
+
+
 def test_an_error_in_a_thread_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever goes wrong where jobs are started, nobody waits for ever."""
 

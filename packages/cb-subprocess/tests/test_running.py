@@ -6,6 +6,7 @@ import copy
 import io
 import os
 import pickle
+import select
 import signal
 import sys
 import threading
@@ -35,6 +36,7 @@ from cb_subprocess import (
     start,
     stream,
 )
+from cb_subprocess.flow import Feed
 
 BOTH = "head -c 200000 /dev/zero; head -c 300000 /dev/zero >&2"
 
@@ -107,6 +109,25 @@ def test_times_without_end() -> None:
         assert run("true", timeout=limit, grace=limit).ok
         with start("true", timeout=limit) as process:
             assert process.wait(timeout=limit).ok
+
+
+def test_a_reader_that_goes_between_a_look_and_a_write() -> None:
+    """Who wants no more is no error, whichever call finds it out."""
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    try:
+        assert not Feed(ours, iter([b"x"])).ready(select.POLLOUT)
+    finally:
+        os.close(ours)
+
+
+def test_names_are_looked_for_where_path_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder on PATH that is not there is no error; what looks like the name is told."""
+    (tmp_path / "frobnicate").write_text("")
+    monkeypatch.setenv("PATH", f"/no/such/folder:{tmp_path}")
+    with pytest.raises(CommandNotFound, match="did you mean frobnicate") as caught:
+        run("frobnicat")
+    assert caught.value.near == ("frobnicate",)
 
 
 def test_a_name_with_spaces_is_told() -> None:

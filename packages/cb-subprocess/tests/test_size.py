@@ -115,6 +115,24 @@ def test_a_folder_that_is_none_any_more(tmp_path: Path) -> None:
     assert (one.files, one.blocks) == (0, {})
 
 
+def test_stays_on_its_file_system(tree: Path) -> None:
+    """What lies on another one is not counted."""
+    one = walk.Walk([(os.fsencode(tree), 0)], -1)
+    one.run()
+    assert (one.files, one.blocks[0], one.stack) == (0, 0, [])
+
+
+def test_a_top_folder_that_may_not_be_read(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, its own room counted."""
+
+    def closed(_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", closed)
+    found = size(tree)
+    assert (found.errors, found.files, found.folders) == ((f"{tree}: Permission denied",), 0, 1)
+
+
 def test_the_largest(tree: Path) -> None:
     """What lies directly inside, largest first."""
     found = size(tree)

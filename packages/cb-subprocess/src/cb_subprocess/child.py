@@ -76,7 +76,7 @@ class Child:
         self.ended: Ended | None = None
         self._fd: int | None = None
         # A terminal serves one group: who reads from ours stays in ours.
-        group = 0 if own_group and not (stdin is None and _at_terminal()) else None
+        group = 0 if own_group and not (stdin is None and os.isatty(0)) else None
         self.started: float = time.monotonic()
         try:
             self._popen = subprocess.Popen(
@@ -149,10 +149,3 @@ def explained(error: OSError, argv: list[str], cwd: str | os.PathLike[str] | Non
     }
     reason = hints.get(error.errno or 0, error.strerror)
     return CommandNotRunnable(error.errno, f"{name}: cannot be started: {reason}")
-
-
-def _at_terminal() -> bool:
-    try:
-        return os.isatty(0)
-    except OSError:
-        return False
