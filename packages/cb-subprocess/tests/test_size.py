@@ -115,6 +115,22 @@ def test_a_folder_that_is_none_any_more(tmp_path: Path) -> None:
     assert (one.files, one.blocks) == (0, {})
 
 
+def test_deeper_than_a_path_may_be(tmp_path: Path) -> None:
+    """Folders in folders whose path is longer than any system call takes count, too."""
+    above = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(50):
+        os.mkdir("d" * 200, dir_fd=above)
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=above)
+        os.close(above)
+        above = below
+        os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=above))
+    os.close(above)
+    found = size(tmp_path)
+    assert (found.errors, found.files, found.folders) == ((), 50, 51)
+    assert found.disk == du(tmp_path)
+    shutil.rmtree(tmp_path / ("d" * 200))
+
+
 def test_stays_on_its_file_system(tree: Path) -> None:
     """What lies on another one is not counted."""
     one = walk.Walk([(os.fsencode(tree), 0)], -1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 import shutil
@@ -117,6 +116,8 @@ def which(name: str) -> str:
 
 def near(name: str) -> list[str]:
     """The names on PATH that look like it."""
+    import difflib
+
     names: set[str] = set()
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
         try:

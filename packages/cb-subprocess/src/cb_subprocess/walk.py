@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Sums: TypeAlias = tuple[dict[int, int], dict[int, int], Links, list[tuple[bytes, str]], int, int, Folders]
 
 _KIND, _FOLDER = 0o170000, 0o040000
+_LONGEST = 4_000  # bytes of a path: the system takes 4,095
 
 
 class Walk:
@@ -64,7 +65,7 @@ class Walk:
         before = len(stack)
         blocks = length = files = 0
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fd = _opened(path)
         except OSError as error:
             errors.append((path, str(error.strerror)))
             return
@@ -121,6 +122,22 @@ class Walk:
     def _sum(self, owner: int, blocks: int, length: int) -> None:
         self.blocks[owner] = self.blocks.get(owner, 0) + blocks
         self.lengths[owner] = self.lengths.get(owner, 0) + length
+
+
+def _opened(path: bytes) -> int:
+    """Open a folder; a path longer than the system takes, part by part."""
+    flags, above = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, None
+    try:
+        while len(path) > _LONGEST:
+            cut = path.rindex(b"/", 0, _LONGEST)
+            below = os.open(path[:cut], flags, dir_fd=above)
+            if above is not None:
+                os.close(above)
+            path, above = path[cut + 1 :], below
+        return os.open(path, flags, dir_fd=above)
+    finally:
+        if above is not None:
+            os.close(above)
 
 
 def _inside(folder: bytes, name: str) -> bytes:
