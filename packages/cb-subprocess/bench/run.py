@@ -310,10 +310,10 @@ def time_outs(quick: bool) -> None:
 
 PARTS: dict[str, Callable[[bool], None]] = {
     "batch": batches,
+    "size": sizes,
     "run": spawning,
     "capture": capturing,
     "lines": lines,
-    "size": sizes,
     "timeout": time_outs,
 }
 
@@ -326,19 +326,27 @@ def main() -> None:
     parser.add_argument("--readme", action="store_true", help="write the tables into README.md")
     options = parser.parse_args()
     begin = time.monotonic()
+    readme = Path(__file__).parents[1] / "README.md"
+    reached: list[str] = []
     for part in options.only:
         PARTS[part](options.quick)
-    TABLES.insert(0, Table("Aims", ["", "aim", "measured", ""], AIMS))
+        tables = [*TABLES, Table(f"Aims: {part}", ["", "aim", "measured", ""], list(AIMS))]
+        print("\n\n".join(one.text() for one in tables), end="\n\n", flush=True)
+        if options.readme:
+            put(readme, part, "\n\n".join(one.markdown() for one in tables))
+        reached += [row[3] for row in AIMS]
+        TABLES.clear()
+        AIMS.clear()
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("sh", "plumbum", "invoke") if have(name)]
     for program in ("parallel", "xargs", "du"):
         if have(program):
             versions.append(cs.out([program, "--version"]).splitlines()[0])
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
-    text = [f"{machine}; {', '.join(versions)}; took {time.monotonic() - begin:.0f} s.", *LEFT_OUT]
-    print("\n\n".join(["\n".join(text), *(one.text() for one in TABLES)]))
+    took = f"took {time.monotonic() - begin:.0f} s; {reached.count('reached')} of {len(reached)} aims reached"
+    text = "\n".join([f"{machine}; {', '.join(versions)}; {took}.", *LEFT_OUT])
+    print(text)
     if options.readme:
-        tables = "\n\n".join(["\n".join(text), *(one.markdown() for one in TABLES)])
-        put(Path(__file__).parents[1] / "README.md", "all", tables)
+        put(readme, "machine", text)
 
 
 if __name__ == "__main__":
