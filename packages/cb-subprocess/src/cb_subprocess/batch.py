@@ -54,7 +54,8 @@ def batch(
     r"""Run many commands, some at once, and yield what each has left behind.
 
     Jobs are taken as they can be started, so they may come from an endless source. Leave off, and close the iterator,
-    and what runs is killed.
+    and what runs is killed. Until then this process has threads, two to eight, that start the jobs: since Python 3.12
+    `os.fork` warns of that.
 
     >>> [job.stdout for job in batch(["echo", str(number)] for number in range(3))]
     ['0\n', '1\n', '2\n']
