@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 from cb_subprocess import BadCommand, BatchHalted, JobLogError, JobResult, StatusLost, batch, limits, read_joblog, shell
 from cb_subprocess.spawn import Spawner
+from cb_subprocess.turns import Turns
 
 module = sys.modules["cb_subprocess.batch"]
 UNMEASURED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
@@ -386,6 +387,21 @@ def test_left_off_with_results_that_wait(alive: Callable[[str], list[int]], tmp_
     assert (tmp_path / "done").exists()
     assert not alive("left-off-mark")
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_what_waits_is_bounded() -> None:
+    """Neither many small results nor many ended jobs pile up behind one that takes long."""
+    turns = Turns(ordered=True)
+    for seq in range(2, 20_003):
+        assert not turns.full
+        turns.put(JobResult(seq, ("true",), 0))
+    assert turns.full
+    assert list(turns.take()) == []
+    turns.put(JobResult(1, ("true",), 0))
+    assert [result.seq for result in turns.take()] == list(range(1, 20_003))
+    assert not turns.full
+    slow = batch([["sleep", "1"], *echoes(300)], at_once=2, timeout=60)
+    assert [job.seq for job in slow] == list(range(1, 302))
 
 
 def test_left_off_while_a_job_has_its_grace(alive: Callable[[str], list[int]]) -> None:

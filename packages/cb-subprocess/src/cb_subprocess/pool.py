@@ -104,6 +104,8 @@ class Pool:
         self.busy += 1
         one.started = time.monotonic()
         if self._timeout is not None:
+            if len(self._timed) > 4 * self.busy + 64:  # behind one that runs for long
+                self._timed = deque(other for other in self._timed if not other.ended)
             self._timed.append(one)
         self._waiting.put(one)
 

@@ -10,6 +10,7 @@ __all__ = ["Turns"]
 
 _BYTES = 1 << 26
 _FILES = 64
+_RESULTS = 20_000
 
 
 class Turns:
@@ -25,7 +26,7 @@ class Turns:
     @property
     def full(self) -> bool:
         """Whether so much waits for an earlier job that nothing more is to be started."""
-        return self._bytes > _BYTES or self._files > _FILES
+        return self._bytes > _BYTES or self._files > _FILES or len(self._waiting) > _RESULTS
 
     def put(self, result: JobResult) -> None:
         self._waiting[result.seq] = result
