@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from cb_subprocess import (
+    BadCommand,
     CommandFailed,
     CommandTimeout,
+    ExpectFailed,
     OutputTooLarge,
+    ainteract,
     alines,
     aout,
     apipe,
     arun,
+    astart,
     astream,
     shell,
 )
@@ -99,3 +104,81 @@ def test_an_input_that_raises() -> None:
     with pytest.raises(ZeroDivisionError):
         asyncio.run(arun("cat", input=broken()))
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_started(alive: Callable[[str], list[int]]) -> None:
+    """A command goes on while we await something else; asked, signalled, killed, waited for, left."""
+
+    async def main() -> None:
+        async with astart(shell("head -c 300000 /dev/zero; echo end")) as process:
+            done = await process.wait()
+            assert (len(done.stdout), done.args) == (300_004, process.args)
+            assert await process.wait() == done
+        async with astart(["sh", "-c", "setsid sleep 68.125 & sleep 68.125"]) as process:
+            assert process.running
+            assert process.pid in alive("68.125")
+            assert process.pid in await process.kill()
+            assert (process.running, process.output()) == (False, "")
+        async with astart(["sleep", "68.125"]) as process:
+            process.send_signal(signal.SIGINT)
+            with pytest.raises(CommandFailed, match="SIGINT"):
+                await process.wait()
+        async with astart(["sleep", "68.125"]):
+            pass
+        with pytest.raises(BadCommand):
+            astart("sleep 68.125")
+
+    asyncio.run(main())
+    assert not alive("68.125")
+
+
+def test_started_with_a_limit(alive: Callable[[str], list[int]]) -> None:
+    """Late, it is killed with its tree, and what had come is told; cancelled, it runs until the block is left."""
+
+    async def main() -> None:
+        async with astart(["sleep", "68.375"], timeout=0.05) as process:
+            with pytest.raises(CommandTimeout, match=r"0\.05 s"):
+                await process.wait()
+        async with astart(["sh", "-c", "echo so far; sleep 68.375 & sleep 68.375"]) as process:
+            with pytest.raises(CommandTimeout) as caught:
+                await process.wait(timeout=1)
+            assert (caught.value.stdout, process.running) == ("so far\n", False)
+        async with astart(["sleep", "68.375"]) as process:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(process.wait(), 0.05)
+            assert process.running
+
+    asyncio.run(main())
+    assert not alive("68.375")
+
+
+@pytest.mark.parametrize("pty", [False, True], ids=["pipes", "terminal"])
+def test_talking(pty: bool, alive: Callable[[str], list[int]]) -> None:
+    """Many programs are talked with at once; large answers come while we send; what does not come is told."""
+    echo = ["sh", "-c", "while read line; do echo got $line; done; echo end"]
+
+    async def one(word: str) -> str:
+        async with ainteract(echo, pty=pty) as talk:
+            await talk.send_line(word)
+            assert (await talk.expect(r"got (\w+)\n"))[1] == word
+            await talk.send_line("more")
+            assert await talk.read_line() == "got more"
+            done = await talk.wait()
+            assert talk.seen == f"got {word}\ngot more\nend\n"
+            return done.stdout
+
+    async def main() -> None:
+        assert await asyncio.gather(*(one(f"w{number}") for number in range(5))) == ["end\n"] * 5
+        async with ainteract(["cat"]) as talk:
+            text = "".join(f"{number}\n" for number in range(50_000))
+            await talk.send(text)
+            await talk.end_input()
+            assert (await talk.wait()).stdout == text
+        async with ainteract(["sleep", "68.875"], pty=pty) as talk:
+            with pytest.raises(ExpectFailed, match=r"not in 0\.05 s"):
+                await talk.expect("x", timeout=0.05)
+            with pytest.raises(ExpectFailed, match="did not end"):
+                await talk.wait(timeout=0.05)
+
+    asyncio.run(main())
+    assert not alive("68.875")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import itertools
@@ -16,10 +17,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from cb_subprocess import BadCommand, BatchHalted, JobLogError, JobResult, batch, read_joblog, shell
-from cb_subprocess import batch as _package_batch  # noqa: F401  # the function; its module is fetched below
+from cb_subprocess import BadCommand, BatchHalted, JobLogError, JobResult, StatusLost, batch, limits, read_joblog, shell
+from cb_subprocess.spawn import Spawner
+from cb_subprocess.turns import Turns
 
 module = sys.modules["cb_subprocess.batch"]
 UNMEASURED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
@@ -143,23 +146,22 @@ def test_halt_by_a_share_and_by_success() -> None:
 
 def test_limits_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing starts while load is high or memory short."""
-    assert module.load() >= 0
-    assert module.free_memory() > 1_000_000
+    assert limits.load() >= 0
+    assert limits.free_memory() > 1_000_000
     loads = iter([9.0, 9.0, 1.0])
-    monkeypatch.setattr(module, "load", lambda: next(loads, 1.0))
+    monkeypatch.setattr(limits, "load", lambda: next(loads, 1.0))
     frees = iter([1, 1 << 40])
-    monkeypatch.setattr(module, "free_memory", lambda: next(frees, 1 << 40))
-    began = time.monotonic()
+    monkeypatch.setattr(limits, "free_memory", lambda: next(frees, 1 << 40))
     assert len(list(batch(echoes(3), max_load=2.0, min_free=1 << 30))) == 3
     assert next(loads, None) is None
     assert next(frees, None) is None
-    assert time.monotonic() - began >= 0.4
 
 
 def test_delay() -> None:
     """Starts keep their distance."""
     starts = [job.started for job in batch(echoes(4), delay=0.1, at_once=4)]
     assert starts[-1] - starts[0] > 0.25
+    assert len(list(batch(echoes(1), delay=3600))) == 1  # nobody waits for a job that does not come
 
 
 def test_large_outputs_wait_in_files() -> None:
@@ -270,15 +272,15 @@ def test_a_bad_job_ends_the_batch(alive: Callable[[str], list[int]]) -> None:
 
 def test_no_room_for_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """EAGAIN at a start is waited out; for ever only while something of ours runs."""
-    spawn = os.posix_spawn
+    start = Spawner.spawn
     failures = iter([errno.EAGAIN, errno.ENOMEM])
 
-    def crowded(*arguments: object, **options: object) -> int:
+    def crowded(*arguments: Any) -> int:
         if number := next(failures, None):
             raise OSError(number, "no room")
-        return spawn(*arguments, **options)  # type: ignore[arg-type]
+        return start(*arguments)
 
-    monkeypatch.setattr(os, "posix_spawn", crowded)
+    monkeypatch.setattr(Spawner, "spawn", crowded)
     assert [job.stdout for job in batch(echoes(3), at_once=2)] == ["1\n", "2\n", "3\n"]
     monkeypatch.setattr(module, "_PATIENCE", 0.1)
     failures = iter(itertools.repeat(errno.EAGAIN))
@@ -311,6 +313,135 @@ def test_ctrl_c(alive: Callable[[str], list[int]], eventually: Callable[..., Non
         list(batch([["sleep", "64.5"]] * 5, at_once=2))
     thread.join()
     assert not alive("64.5")
+
+
+def test_options_that_make_no_sense() -> None:
+    """They are refused before anything runs."""
+    for bad in ({"order": "any"}, {"resume": "some"}, {"retries": -1}, {"timeout": float("nan")}, {"delay": -1}):
+        with pytest.raises(ValueError, match=r"or more|None, 'all'"):
+            batch(echoes(1), **bad)  # type: ignore[arg-type]
+    assert [job.ok for job in batch(echoes(1), timeout=float("inf"), grace=float("inf"))] == [True]
+
+
+def test_a_status_that_was_taken_away() -> None:
+    """Who ignores SIGCHLD is told so, and not that all went well."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.raises(StatusLost, match="SIGCHLD"):
+            list(batch(["false", shell("sleep 0.2; exit 1")], at_once=1))
+        with pytest.raises(StatusLost, match="SIGCHLD"):
+            list(batch([shell("sleep 0.2; exit 1")]))
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_no_descriptor_to_watch_by(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A job that was started and cannot be watched is ended and tried again, not run twice at a time."""
+    opened, failures = os.pidfd_open, iter([errno.EMFILE])
+
+    def crowded(pid: int) -> int:
+        if number := next(failures, None):
+            raise OSError(number, "no room")
+        return opened(pid)
+
+    monkeypatch.setattr(os, "pidfd_open", crowded)
+    (job,) = batch([shell(f"sleep 0.2; echo x >> {tmp_path}/ran; cat {tmp_path}/ran")])
+    assert (job.stdout, job.tries) == ("x\n", 1)
+
+
+def test_what_cannot_be_started_is_a_failed_job(tmp_path: Path) -> None:
+    """A file that is no program is found out at its start; the job fails, the others run."""
+    program = tmp_path / "garbage"
+    program.write_text("garbage")
+    program.chmod(0o755)
+    bad, good = batch([[program], ["echo", "a"]])
+    assert (bad.code, bad.stderr) == (
+        126,
+        f"{program}: cannot be started: not a program (does its first line say #!…?)\n",
+    )
+    assert good.stdout == "a\n"
+
+
+def test_a_folder_without_unnamed_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file system has none, the outputs' files have names for a moment."""
+    opened = os.open
+
+    def without(path: Any, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", without)
+    assert [job.stdout for job in batch(echoes(3))] == ["1\n", "2\n", "3\n"]
+
+
+def test_left_off_with_results_that_wait(alive: Callable[[str], list[int]], tmp_path: Path) -> None:
+    """Results that wait for an earlier job are dropped, their files closed; jobs with their grace are killed."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    stubborn = shell("trap '' TERM; while :; do sleep 0.05; done; : left-off-mark")
+    jobs = [["true"], stubborn, ["seq", "1000"], shell(f"seq 1000; touch {tmp_path}/done")]
+    with contextlib.closing(batch(jobs, at_once=2, timeout=0.3, grace=0.4, max_bytes=10)) as results:  # type: ignore[type-var]
+        assert next(results).ok
+        late = next(results)
+    assert (late.seq, late.timed_out) == (2, True)
+    assert (tmp_path / "done").exists()
+    assert not alive("left-off-mark")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_what_waits_is_bounded() -> None:
+    """Neither many small results nor many ended jobs pile up behind one that takes long."""
+    turns = Turns(ordered=True)
+    for seq in range(2, 20_003):
+        assert not turns.full
+        turns.put(JobResult(seq, ("true",), 0))
+    assert turns.full
+    assert list(turns.take()) == []
+    turns.put(JobResult(1, ("true",), 0))
+    assert [result.seq for result in turns.take()] == list(range(1, 20_003))
+    assert not turns.full
+    slow = batch([["sleep", "1"], *echoes(300)], at_once=2, timeout=60)
+    assert [job.seq for job in slow] == list(range(1, 302))
+
+
+def test_left_off_while_a_job_has_its_grace(alive: Callable[[str], list[int]]) -> None:
+    """A job that is being killed is killed at once, its grace is over."""
+    stubborn = shell("trap '' TERM; while :; do sleep 0.05; done; : grace-left-mark")
+    jobs = [stubborn, ["sleep", "0.7"], ["sleep", "0.7"]]
+    results = batch(jobs, at_once=2, timeout=1, grace=0.5, order="done")
+    assert [next(results).seq for _ in range(2)] == [2, 3]
+    results.close()  # type: ignore[attr-defined]
+    assert not alive("grace-left-mark")
+
+
+def test_a_log_tells_how_much_was_written(tmp_path: Path) -> None:
+    """All of it, also what is in a file."""
+    (job,) = batch([["seq", "1000"]], joblog=tmp_path / "log", max_bytes=10)
+    job.close()
+    assert read_joblog(tmp_path / "log")[1].received == 3893
+
+
+def test_an_error_in_a_thread_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong where jobs are started, nobody waits for ever."""
+
+    def broken(*_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Spawner, "spawn", broken)
+    with pytest.raises(ZeroDivisionError):
+        list(batch(echoes(3)))
+
+
+def test_an_exit_in_the_middle(alive: Callable[[str], list[int]], eventually: Callable[..., None]) -> None:
+    """A program that ends with a batch half done, and never closed, ends at once; what ran is ended, too."""
+    script = (
+        "from cb_subprocess import batch, shell\n"
+        "results = batch([['true'], ['sleep', '64.75'], ['sleep', '64.75']], at_once=2)\n"
+        "print(next(results).ok)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+    eventually(lambda: not alive("64.75"), "the guard")
 
 
 def test_nothing_is_left(alive: Callable[[str], list[int]]) -> None:

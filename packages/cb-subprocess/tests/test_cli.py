@@ -32,6 +32,10 @@ def test_version() -> None:
         (["/etc/passwd"], 126),
         (["--nonsense"], 125),
         ([], 125),
+        ([""], 125),
+        (["ls -l"], 127),
+        (["--timeout", "nan", "true"], 125),
+        (["--timeout", "inf", "--", "sh", "-c", "exit 9"], 9),
         (["--", "sh", "-c", "kill -9 $$"], 137),
         (["--shell", "exit", "4"], 4),
         (["--max-bytes", "1K", "--", "yes"], 1),
@@ -112,7 +116,7 @@ def test_errors_are_one_line(cb: Callable[..., Any], monkeypatch: pytest.MonkeyP
     assert cb().status == 2
     assert cb("nonsense").status == 2
     ran = cb("batch", "--halt", "later", "echo", ":::", "a")
-    assert (ran.status, len(ran.err.splitlines())) == (1, 1)
+    assert (ran.status, len(ran.err.splitlines())) == (102, 1)
     monkeypatch.setenv("CB_DEBUG", "1")
     monkeypatch.setattr(sys, "argv", ["cb-subprocess", "run", "no-such-program"])
     from cb_subprocess.cli import main
@@ -133,7 +137,55 @@ def test_batch_sources(cb: Callable[..., Any], tmp_path: Path) -> None:
     assert cb("batch", "-k", "-C", ",", "echo", "{2}", ":::", "a,b").out == "b\n"
     assert cb("batch", "-k", stdin="echo 'a  b'\necho c\n").out == "a  b\nc\n"
     assert cb("batch", "-k", "--shell", "echo {} | tr a b", ":::", "a; a").out == "b; b\n"
-    assert cb("batch", "echo", "::::", tmp_path / "none").status == 1
+    linked = ("echo", ":::", "a", "b", "c", ":::+", "x", "y", ":::", "1")
+    assert cb("batch", "-k", *linked).out == "a x 1\nb y 1\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "said"),
+    [
+        (b"echo a\necho 'b\n", ["::::", "{}"], '{}:2: "echo \'b": no closing quotation'),
+        (b"a\n\0\n", ["true", "::::", "{}"], r"{}:2: a NUL byte in ['true', '\x00'] (no program could be given it)"),
+        (b"a b\n", ["echo", "{2}", "::::", "{}"], "{}:1: {2} is not there, there are 1 values"),
+        (b"", ["echo", "{2}{%}", ":::", "a"], "job 1: {2} is not there, there are 1 values"),
+        (b"", ["echo", "::::", "{}-not"], "{}-not: No such file or directory"),
+    ],
+    ids=["quote", "nul", "column", "value", "file"],
+)
+def test_what_is_wrong_in_a_source(
+    content: bytes, words: list[str], said: str, cb: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The file and the line are named, or the job; nothing else is said, and the status is no count of jobs."""
+    name = tmp_path / "list"
+    name.write_bytes(content)
+    *command, file = words
+    ran = cb("batch", "-k", *command, file.replace("{}", str(name)))
+    assert ran.status == 102
+    assert ran.err.startswith(f"cb-subprocess: {said.replace('{}', str(name))}")
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_undecodable_names_in_a_source(cb: Callable[..., Any], tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 reach the command, the output and the log as they are."""
+    (tmp_path / "list").write_bytes(b"\xff\n")
+    words = [*COMMAND, "batch", "--joblog", str(tmp_path / "log"), "echo", "::::", str(tmp_path / "list")]
+    assert subprocess.run(words, capture_output=True, check=True).stdout == b"\xff\n"
+    assert (tmp_path / "log").read_bytes().endswith(b"echo '\xff'\n")
+    assert cb("batch", "--resume", *words[4:]).out == ""
+
+
+@pytest.mark.parametrize("words", [["quote", "a"], ["batch", "echo", ":::", "a"], ["size", "/dev/null"]])
+@pytest.mark.parametrize("target", ["&-", "/dev/full"])
+def test_an_output_that_takes_nothing(words: list[str], target: str, tmp_path: Path) -> None:
+    """A closed or full stdout is one line and a status; with all streams closed nothing else is written to."""
+    line = f"exec {sys.executable} -m cb_subprocess {' '.join(words)} >{target}"
+    ran = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=100, check=False)
+    assert ran.returncode == (102 if words[0] == "batch" else 1)
+    assert len(ran.stderr.splitlines()) == 1
+    log = tmp_path / "log"
+    line = f"exec {sys.executable} -m cb_subprocess batch --joblog {log} echo ::: a <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", line], timeout=100, check=False).returncode == 102
+    assert len(log.read_text().splitlines()) == 2
 
 
 def test_batch_outputs(cb: Callable[..., Any]) -> None:
@@ -162,9 +214,9 @@ def test_batch_log(cb: Callable[..., Any], tmp_path: Path) -> None:
     assert cb("batch", *words).err == f"cb-subprocess: {log}: holds 2 finished jobs (resume, or take another name)\n"
     assert cb("batch", "--resume", *words).out == ""
     assert cb("batch", "--resume-failed", *words).out == "1\n"
-    assert cb("batch", "--resume", "true", ":::", "a").status == 2
-    assert cb("batch", "--resume", "--resume-failed", *words).status == 2
-    assert cb("batch", "--scheduler", "x", *words).status == 2
+    assert cb("batch", "--resume", "true", ":::", "a").status == 102
+    assert cb("batch", "--resume", "--resume-failed", *words).status == 102
+    assert cb("batch", "--scheduler", "x", *words).status == 102
 
 
 def test_batch_halt(cb: Callable[..., Any]) -> None:
@@ -185,8 +237,10 @@ def test_a_bar_on_a_terminal() -> None:
     words = [*COMMAND, "batch", "-j1", "--bar", "true", ":::", "a", "b"]
     with interact(words, pty=True, timeout=60, env={"COLUMNS": "80"}) as talk:
         talk.expect("2/2 done, 0 failed")
+        assert talk.wait().code == 0
     with interact(["sh", "-c", f"echo true | {' '.join(words[:-3])}"], pty=True, timeout=60) as talk:
         talk.expect("1/1 done")
+        assert talk.wait().code == 0
 
 
 def test_a_reader_that_has_enough() -> None:

@@ -55,4 +55,4 @@ def test_no_cluster(cb: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> 
         list(batch_on_dask([["true"]], "tcp://127.0.0.1:1"))
     monkeypatch.setitem(sys.modules, "distributed", None)
     ran = cb("batch", "--engine", "dask", "--scheduler", "tcp://127.0.0.1:1", "echo", ":::", "a")
-    assert (ran.status, ran.err) == (1, "cb-subprocess: dask is not installed (pip install 'cb-subprocess[dask]')\n")
+    assert (ran.status, ran.err) == (102, "cb-subprocess: dask is not installed (pip install 'cb-subprocess[dask]')\n")

@@ -20,6 +20,7 @@ def test_a_conversation(pty: bool) -> None:
             talk.send_line(word)
             assert talk.expect(r"got (\w+)\n")[1] == word
         talk.send_line("three")
+        talk.end_input()
         done = talk.wait()
         assert (done.stdout, done.code, done.args) == ("got three\nend\n", 0, tuple(ECHO))
         assert talk.seen == "got one\ngot two\ngot three\nend\n"

@@ -79,3 +79,11 @@ def test_names_in_functions() -> None:
         "command = 'ls'\ndef f(x):\n    command = f'du {x}'\n    go(command, shell=True)\ngo(command, shell=True)\n"
     )
     assert [one.line for one in lint(HEAD + source)] == [7]
+
+
+@pytest.mark.parametrize("source", [b"x = 1\0", b"# -*- coding: klingon -*-\n", b"x = '\xff'", b"def f(:\n"])
+def test_what_is_no_python(source: bytes) -> None:
+    """It is a finding at its place, never an exception."""
+    (found,) = lint(source, "a.py")
+    assert (found.code, found.line) == ("syntax", 1)
+    assert found.column >= 1

@@ -6,6 +6,7 @@ import copy
 import io
 import os
 import pickle
+import select
 import signal
 import sys
 import threading
@@ -35,6 +36,7 @@ from cb_subprocess import (
     start,
     stream,
 )
+from cb_subprocess.flow import Feed
 
 BOTH = "head -c 200000 /dev/zero; head -c 300000 /dev/zero >&2"
 
@@ -77,6 +79,63 @@ def test_what_is_no_command(bad: Any) -> None:
         run(bad)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"timeout": float("nan")}, "timeout is seconds, 0 or more, not nan"),
+        ({"grace": -1}, "grace is seconds"),
+        ({"max_bytes": -1}, "max_bytes is 0 or more"),
+        ({"stdout": "file"}, "stdout is CAPTURE, INHERIT, DISCARD, or an open file"),
+        ({"stdout": MERGE}, "stdout is CAPTURE"),
+        ({"stderr": None}, "stderr is CAPTURE, INHERIT, DISCARD, MERGE, or an open file"),
+        ({"input": 5}, "input is text, bytes, an open file, or an iterable"),
+        ({"input": [1]}, "each part of an input is text or bytes, not 1"),
+        ({"env": {"A": 1}}, "the environment holds text, not A=1"),
+        ({"env": {"A=": "x"}}, "the environment cannot hold"),
+    ],
+    ids=str,
+)
+def test_options_that_make_no_sense(options: Any, said: str) -> None:
+    """They are refused with what they may be; nothing is left open."""
+    before = descriptors()
+    with pytest.raises((ValueError, TypeError), match=said):
+        run("cat", **options)
+    assert descriptors() == before
+
+
+def test_times_without_end() -> None:
+    """More than any system call takes, up to infinity, is a limit like any other."""
+    for limit in (1e9, 1e300, float("inf")):
+        assert run("true", timeout=limit, grace=limit).ok
+        with start("true", timeout=limit) as process:
+            assert process.wait(timeout=limit).ok
+
+
+def test_a_reader_that_goes_between_a_look_and_a_write() -> None:
+    """Who wants no more is no error, whichever call finds it out."""
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    try:
+        assert not Feed(ours, iter([b"x"])).ready(select.POLLOUT)
+    finally:
+        os.close(ours)
+
+
+def test_names_are_looked_for_where_path_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder on PATH that is not there is no error; what looks like the name is told."""
+    (tmp_path / "frobnicate").write_text("")
+    monkeypatch.setenv("PATH", f"/no/such/folder:{tmp_path}")
+    with pytest.raises(CommandNotFound, match="did you mean frobnicate") as caught:
+        run("frobnicat")
+    assert caught.value.near == ("frobnicate",)
+
+
+def test_a_name_with_spaces_is_told() -> None:
+    """One word that was meant to be several."""
+    with pytest.raises(CommandNotFound, match="give 2 words, not one"):
+        run(["ls -l"])
+
+
 def test_a_string_with_spaces_names_split() -> None:
     """The error says what to do."""
     with pytest.raises(BadCommand, match=r"split\(…\).*shell\(…\)"):
@@ -88,6 +147,8 @@ def test_a_string_with_spaces_names_split() -> None:
 def test_words_of_all_kinds(tmp_path: Path) -> None:
     """A single word, paths and undecodable bytes are words as they are."""
     assert run("true").ok
+    assert run(b"true").ok
+    assert run(Path("/bin/true")).ok
     name = os.fsencode(tmp_path) + b"/\xff\n -rf"
     run(["touch", "--", name])
     assert [os.fsencode(path.name) for path in tmp_path.iterdir()] == [b"\xff\n -rf"]
@@ -320,11 +381,12 @@ def test_a_stage_that_fails() -> None:
         pipe(["yes"], ["no-such-program-at-all"])
 
 
-def test_a_pipeline_in_time() -> None:
+def test_a_pipeline_in_time(alive: Callable[[str], list[int]]) -> None:
     """A time-out ends all stages."""
     with pytest.raises(CommandTimeout) as caught:
-        pipe(["sleep", "60"], ["cat"], timeout=0.1)
+        pipe(["sleep", "61.875"], ["sleep", "61.875"], timeout=0.1)
     assert len(caught.value.killed) == 2
+    assert not alive("61.875")
 
 
 def test_start() -> None:

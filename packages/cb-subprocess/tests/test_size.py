@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import io
+import marshal
 import os
 import random
 import shutil
@@ -13,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cb_subprocess import size
+from cb_subprocess import size, walk
 from cb_subprocess import size as _function  # noqa: F401  # its module is fetched below
 
 module = sys.modules["cb_subprocess.size"]
@@ -74,8 +76,77 @@ def test_shared_with_processes(tree: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """Helped by other processes it is the same."""
     alone = size(tree, processes=False)
     monkeypatch.setattr(module, "_SHARE_AT", 5)
+    monkeypatch.setattr(module, "_PART", 15)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
+    for _ in range(5):
+        assert size(tree) == alone
+
+
+def test_a_helper_that_is_killed(tree: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a killed process was to read is read all the same."""
+    alone = size(tree, processes=False)
+    broken = tmp_path / "broken.py"
+    broken.write_text("import os, sys; sys.stdin.buffer.read(1); os.kill(os.getpid(), 9)\n")
+    monkeypatch.setattr(module, "_SHARE_AT", 5)
+    monkeypatch.setattr(module.walk, "__file__", str(broken))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
     assert size(tree) == alone
+
+
+def test_what_a_helper_does(tree: Path) -> None:
+    """It reads what it is given, up to so many files, and gives back sums and what is left, until its input ends."""
+    stack = [(os.fsencode(tree / "0"), 7)]
+    first = io.BytesIO()
+    walk.serve(io.BytesIO(marshal.dumps((stack, None, 10))), first)
+    left = marshal.loads(first.getvalue())[-1]
+    assert {owner for _, owner in left} == {7}
+    whole = walk.Walk([], None)
+    whole.merge(marshal.loads(first.getvalue()))
+    whole.run()
+    assert whole.files == len([path for path in (tree / "0").rglob("*") if path.is_file()])
+
+
+def test_a_folder_that_is_none_any_more(tmp_path: Path) -> None:
+    """What was a folder and is gone, or a link now, is told, not followed."""
+    (tmp_path / "link").symlink_to("/")
+    one = walk.Walk([(os.fsencode(tmp_path / "gone"), 0), (os.fsencode(tmp_path / "link"), 0)], None)
+    one.run()
+    assert sorted(reason for _, reason in one.errors) == ["No such file or directory", "Not a directory"]
+    assert (one.files, one.blocks) == (0, {})
+
+
+def test_deeper_than_a_path_may_be(tmp_path: Path) -> None:
+    """Folders in folders whose path is longer than any system call takes count, too."""
+    above = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(50):
+        os.mkdir("d" * 200, dir_fd=above)
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=above)
+        os.close(above)
+        above = below
+        os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=above))
+    os.close(above)
+    found = size(tmp_path)
+    assert (found.errors, found.files, found.folders) == ((), 50, 51)
+    assert found.disk == du(tmp_path)
+    shutil.rmtree(tmp_path / ("d" * 200))
+
+
+def test_stays_on_its_file_system(tree: Path) -> None:
+    """What lies on another one is not counted."""
+    one = walk.Walk([(os.fsencode(tree), 0)], -1)
+    one.run()
+    assert (one.files, one.blocks[0], one.stack) == (0, 0, [])
+
+
+def test_a_top_folder_that_may_not_be_read(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, its own room counted."""
+
+    def closed(_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", closed)
+    found = size(tree)
+    assert (found.errors, found.files, found.folders) == ((f"{tree}: Permission denied",), 0, 1)
 
 
 def test_the_largest(tree: Path) -> None:
@@ -128,9 +199,10 @@ def test_what_vanishes_meanwhile(tree: Path, monkeypatch: pytest.MonkeyPatch) ->
     scandir = os.scandir
 
     class Vanishing:
-        def __init__(self, path: bytes) -> None:
-            self.entries = list(scandir(path))
-            if path.endswith(b"/1/1"):
+        def __init__(self, folder: int | bytes) -> None:
+            self.entries = list(scandir(folder))
+            name = os.fsdecode(folder) if isinstance(folder, bytes) else str(Path(f"/proc/self/fd/{folder}").readlink())
+            if name.endswith("/1/1"):
                 (tree / "1" / "1" / "f0").unlink()
 
         def __enter__(self) -> Iterator[os.DirEntry[bytes]]:

@@ -44,9 +44,9 @@ def test_without_a_place() -> None:
 
 
 def test_columns() -> None:
-    """A column that is not there is an error that names the job."""
+    """A column that is not there is an error that names it."""
     assert Template(["{2}", "{1}"]).command(["a", "b"], 1, 1) == ["b", "a"]
-    with pytest.raises(BadCommand, match=r"\{3\}: job 4 has 2 values"):
+    with pytest.raises(BadCommand, match=r"\{3\} is not there, there are 2 values"):
         Template(["{3}"]).command(["a", "b"], 4, 1)
 
 

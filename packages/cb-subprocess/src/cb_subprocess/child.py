@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from cb_subprocess.command import near
 from cb_subprocess.errors import BadCommand, CommandNotFound, CommandNotRunnable, StatusLost
+from cb_subprocess.limits import LONGEST
 from cb_subprocess.tree import TOKEN_VARIABLE
 
 __all__ = ["Child", "Ended", "environment", "new_token"]
@@ -40,6 +41,8 @@ def environment(changes: Mapping[str, str | None] | None, token: bytes) -> dict[
     for name, value in (changes or {}).items():
         if value is None:
             made.pop(os.fsencode(name), None)
+        elif not isinstance(value, str):
+            raise BadCommand(f"the environment holds text, not {name}={value!r}")
         elif not name or "=" in name or "\0" in name + value:
             raise BadCommand(f"the environment cannot hold {name}={value!r} (no '=' in a name, no NUL byte)")
         else:
@@ -73,7 +76,7 @@ class Child:
         self.ended: Ended | None = None
         self._fd: int | None = None
         # A terminal serves one group: who reads from ours stays in ours.
-        group = 0 if own_group and not (stdin is None and _at_terminal()) else None
+        group = 0 if own_group and not (stdin is None and os.isatty(0)) else None
         self.started: float = time.monotonic()
         try:
             self._popen = subprocess.Popen(
@@ -97,7 +100,10 @@ class Child:
                 poller.register(self.fileno(), select.POLLIN)
             except ProcessLookupError:
                 return True  # its status was taken away: reap will say so
-            return bool(poller.poll(None if timeout is None else max(0, timeout * 1000)))
+            until = None if timeout is None else time.monotonic() + timeout
+            while not poller.poll(None if until is None else min(max(0, until - time.monotonic()), LONGEST) * 1000):
+                if until is not None and time.monotonic() >= until:
+                    return False
         return True
 
     def reap(self) -> Ended:
@@ -143,10 +149,3 @@ def explained(error: OSError, argv: list[str], cwd: str | os.PathLike[str] | Non
     }
     reason = hints.get(error.errno or 0, error.strerror)
     return CommandNotRunnable(error.errno, f"{name}: cannot be started: {reason}")
-
-
-def _at_terminal() -> bool:
-    try:
-        return os.isatty(0)
-    except OSError:
-        return False

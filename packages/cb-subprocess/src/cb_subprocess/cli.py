@@ -16,15 +16,16 @@ import click
 
 from cb_subprocess import __version__
 from cb_subprocess.cli_batch import batch
-from cb_subprocess.cli_io import SECONDS, SIZE, passed_on, say
+from cb_subprocess.cli_io import SECONDS, SIZE, passed_on, say, with_all_streams
 from cb_subprocess.errors import BadCommand, CommandError, CommandNotFound, CommandNotRunnable, CommandTimeout
 
 _EXIT_CODES = """\b
 Exit codes: 0 done   1 the answer is no, or something failed   2 wrong usage   130 interrupted
   run, pipe   the command's own; 128+N killed by signal N; as timeout(1) and env(1) have it:
               124 time was up   125 wrong usage   126 cannot be started   127 not found
-  batch       how many jobs failed, 101 at most; 102 wrong log or limits
+  batch       how many jobs failed, 101 at most   102 wrong usage, wrong log, wrong input
 """
+_OWN = {"run": 125, "pipe": 125, "batch": 102}  # what is wrong with our call, not with what we call
 
 
 class _Commands(click.Group):
@@ -37,13 +38,21 @@ class _Commands(click.Group):
             say("interrupted, everything that was started has been ended")
             raise click.exceptions.Exit(130) from None
         except BrokenPipeError:  # whoever read our output has enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _let_go_of_stdout()
             raise click.exceptions.Exit(0) from None
+        except (CommandError, OSError, ValueError) as error:
+            if os.environ.get("CB_DEBUG") == "1":
+                raise
+            if isinstance(error, OSError) and not isinstance(error, CommandError) and not error.filename:
+                _let_go_of_stdout()
+            say(_words(error))
+            raise click.exceptions.Exit(_status(error, ctx.invoked_subcommand or "")) from None
 
 
 def main() -> None:
     """Run the command. Every error is one line and a status; ``CB_DEBUG=1`` shows the traceback behind it."""
     try:
+        with_all_streams()
         with _terminated_is_interrupted():
             sys.exit(commands.main(standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
@@ -52,22 +61,29 @@ def main() -> None:
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "cb-subprocess"
         say(f"{error.format_message().rstrip('.')} (see {path} --help)")
-        sys.exit(125 if path.split()[-1] in ("run", "pipe") else 2)
-    except (CommandError, OSError, ValueError) as error:
-        if os.environ.get("CB_DEBUG") == "1":
-            raise
-        say(str(error))
-        sys.exit(_status(error))
+        sys.exit(_OWN.get(path.split()[-1], 2))
 
 
-def _status(error: Exception) -> int:
+def _let_go_of_stdout() -> None:
+    """What was not written has been told: it is not to be tried again at the end."""
+    with open(os.devnull, "wb") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, CommandError) and error.strerror:
+        return f"{os.fsdecode(error.filename) if error.filename else 'output'}: {error.strerror}"
+    return str(error)
+
+
+def _status(error: Exception, name: str) -> int:
     kinds: tuple[tuple[type[Exception], int], ...] = (
         (CommandTimeout, 124),
         (CommandNotFound, 127),
         (CommandNotRunnable, 126),
-        (BadCommand, 2),
+        (BadCommand, _OWN.get(name, 2)),
     )
-    return next((status for kind, status in kinds if isinstance(error, kind)), 1)
+    return next((status for kind, status in kinds if isinstance(error, kind)), _OWN["batch"] if name == "batch" else 1)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
 import sys
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
 import click
 
 from cb_subprocess.cli_io import SECONDS, SIZE, passed_on, say
+from cb_subprocess.errors import BadCommand, BatchHalted
 
 if TYPE_CHECKING:
-    from cb_subprocess.batch import JobResult
+    from cb_subprocess.result import JobResult
 
 Rows: TypeAlias = "Iterable[Sequence[str]]"
 _PASS = {"allow_interspersed_args": False}
@@ -36,26 +38,35 @@ def _cut(piece: bytes, separator: str | None) -> list[str]:
     return text.split(separator) if separator else [text]
 
 
-def sources(words: Sequence[str], end: bytes, separator: str | None) -> tuple[list[str], Rows]:
-    """Cut the command off from its sources: ``::: values``, ``:::: files``; all of one with all of the next."""
-    first = next((index for index, word in enumerate(words) if word in (":::", "::::")), len(words))
+def sources(words: Sequence[str], end: bytes, separator: str | None) -> tuple[list[str], Rows, str]:
+    """Cut the command off from its sources: ``::: values``, ``:::: files``; all of one with all of the next.
+
+    With a ``+`` behind, the first of one with the first of the next. Also returned is the name of the only file.
+    """
+    marks = (":::", "::::", ":::+", "::::+")
+    first = next((index for index, word in enumerate(words) if word in marks), len(words))
     command, rest = list(words[:first]), list(words[first:])
     if not rest:
-        return command, _read(sys.stdin.buffer, end, separator)
+        return command, _read(sys.stdin.buffer, end, separator), "-"
     groups: list[list[list[str]]] = []
-    kind = ""
+    kinds: list[str] = []
     for word in rest:
-        if word in (":::", "::::"):
-            kind = word
+        if word in marks:
+            kinds.append(word)
             groups.append([])
-        elif kind == ":::":
-            groups[-1].append(word.split(separator) if separator else [word])
-        elif word == "-":
-            groups[-1].extend(_read(sys.stdin.buffer, end, separator))
-        else:
-            with open(word, "rb") as file:  # noqa: PTH123
+        elif kinds[-1].startswith("::::"):
+            with open(word, "rb") if word != "-" else contextlib.nullcontext(sys.stdin.buffer) as file:  # noqa: PTH123
                 groups[-1].extend(_read(file, end, separator))
-    return command, ([value for part in row for value in part] for row in itertools.product(*groups))
+        else:
+            groups[-1].append(word.split(separator) if separator else [word])
+    joined: list[list[list[str]]] = []
+    for kind, group in zip(kinds, groups, strict=True):
+        if kind.endswith("+") and joined:
+            joined[-1] = [[*one, *other] for one, other in zip(joined[-1], group, strict=False)]
+        else:
+            joined.append(group)
+    rows = ([value for part in row for value in part] for row in itertools.product(*joined))
+    return command, rows, rest[1] if rest[0] == "::::" and len(rest) == 2 else ""
 
 
 class _Bar:
@@ -133,20 +144,23 @@ def batch(command: tuple[str, ...], **options: Any) -> None:
         raise click.UsageError("to resume, name the log: --joblog FILE")
     if (options["engine"] == "dask") != bool(options["scheduler"]):
         raise click.UsageError("--engine dask and --scheduler ADDRESS go together")
-    words, rows = sources(command, b"\0" if options["null"] else b"\n", options["colsep"])
-    if options["emit"]:
-        from cb_subprocess.emit import emit
+    words, rows, name = sources(command, b"\0" if options["null"] else b"\n", options["colsep"])
+    try:
+        if options["emit"]:
+            from cb_subprocess.emit import emit
 
-        click.echo(emit(options["emit"], words, list(rows), options), nl=False)
-        return
-    raise click.exceptions.Exit(_run(words, rows, options))
+            click.echo(emit(options["emit"], words, list(rows), options), nl=False)
+            return
+        raise click.exceptions.Exit(_run(words, rows, options))
+    except BadCommand as error:
+        where = "" if error.job is None else f"{name}:{error.job}: " if name else f"job {error.job}: "
+        raise BadCommand(f"{where}{error}") from error
 
 
 def _run(words: list[str], rows: Rows, options: dict[str, Any]) -> int:
     from cb_subprocess.batch import batch as run_batch
     from cb_subprocess.command import quote
     from cb_subprocess.command import words as words_of
-    from cb_subprocess.errors import BatchHalted
     from cb_subprocess.template import Template
 
     template = Template(words, shell=options["shell"])

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
-from typing import TextIO
+import sys
+from typing import Any, TextIO
 
 import click
 
-__all__ = ["SECONDS", "SIZE", "passed_on", "say"]
+__all__ = ["SECONDS", "SIZE", "passed_on", "say", "with_all_streams"]
 
-SECONDS = click.FloatRange(0)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+class _Seconds(click.FloatRange):
+    name = "number of seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a valid {self.name}", param, ctx)
+        return number
 
 
 class _Size(click.ParamType[int]):
@@ -23,6 +35,7 @@ class _Size(click.ParamType[int]):
         return int(match[1]) * _UNITS[match[2]]
 
 
+SECONDS = _Seconds(0)
 SIZE = _Size()
 
 
@@ -37,3 +50,18 @@ def passed_on(text: str, stream: TextIO) -> None:
     stream.flush()
     stream.buffer.write(text.encode("utf-8", "surrogateescape"))
     stream.buffer.flush()
+
+
+def with_all_streams() -> None:
+    """Open what is closed of the standard streams: else the next file opened got its number, and was written to.
+
+    Input is at its end then, to write is an error, and words are lost.
+    """
+    for number, (name, mode, flags) in enumerate(
+        (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
+    ):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, flags), True)  # the lowest number that is free: this one
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 import shutil
@@ -24,7 +23,7 @@ class Shell:
     program: str = "/bin/sh"
 
 
-Command: TypeAlias = "str | Shell | Sequence[str | bytes | os.PathLike[str]]"
+Command: TypeAlias = "str | bytes | os.PathLike[str] | Shell | Sequence[str | bytes | os.PathLike[str]]"
 
 
 def shell(text: str, *, program: str = "/bin/sh") -> Shell:
@@ -51,6 +50,8 @@ def words(command: Command) -> list[str]:
                 "(cut it with split(…), or mean a shell with shell(…))"
             )
         found = [command]
+    elif isinstance(command, (bytes, os.PathLike)):
+        found = [os.fsdecode(command)]
     else:
         try:
             found = [os.fsdecode(word) for word in command]
@@ -115,6 +116,8 @@ def which(name: str) -> str:
 
 def near(name: str) -> list[str]:
     """The names on PATH that look like it."""
+    import difflib
+
     names: set[str] = set()
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
         try:

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-from cb_subprocess.batch import JobResult
 from cb_subprocess.command import words
 from cb_subprocess.errors import CommandError, CommandNotFound, CommandNotRunnable, CommandTimeout, JobLogError
-from cb_subprocess.joblog import Done, JobLog, command_text
+from cb_subprocess.joblog import JobLog, command_text
+from cb_subprocess.result import JobResult
 from cb_subprocess.running import run
 
 __all__ = ["batch_on_dask"]
@@ -88,7 +88,7 @@ def batch_on_dask(
                 result: JobResult = future.result()
                 future.release()
                 if log is not None:
-                    log.add(_line(result))
+                    log.add(result)
                 yield result
     finally:
         if log is not None:
@@ -101,12 +101,5 @@ def _left(jobs: Iterable[Sequence[str]], log: JobLog | None, resume: str | None)
         done = log.done.get(seq) if log is not None else None
         if log is not None and done is not None and done.command != command_text(argv):
             raise JobLogError(f"{log.name}: job {seq} was {done.command}, not {command_text(argv)}")
-        if done is None or (resume == "failed" and (done.code or done.signal)):
+        if done is None or (resume == "failed" and not done.ok):
             yield seq, argv
-
-
-def _line(result: JobResult) -> Done:
-    number = -result.code if result.code < 0 else 0
-    code = -1 if result.timed_out else max(result.code, 0)
-    received = len(result.stdout.encode("utf-8", "surrogateescape"))
-    return Done(result.seq, result.started, result.seconds, received, code, number, command_text(result.args))

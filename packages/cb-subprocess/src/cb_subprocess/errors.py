@@ -40,7 +40,12 @@ class CommandError(Exception):
 
 
 class BadCommand(CommandError, TypeError):
-    """What was given is no command: a string with spaces, an empty list, an argument with a NUL byte."""
+    """What was given is no command: a string with spaces, an empty list, an argument with a NUL byte.
+
+    ``job`` is its number where it is one of a batch.
+    """
+
+    job: int | None = None
 
 
 class CommandFailed(CommandError, subprocess.CalledProcessError):
@@ -85,6 +90,8 @@ class CommandNotFound(CommandError, FileNotFoundError):
 
     def __init__(self, name: str, near: Sequence[str] = ()) -> None:
         guess = f" (did you mean {' or '.join(near)}?)" if near else " (is it installed, and on PATH?)"
+        if len(name.split()) > 1:
+            guess = f" of that name, spaces included (give {len(name.split())} words, not one: see split)"
         super().__init__(f"{name}: no such program{guess}")
         self.name = name
         self.near: tuple[str, ...] = tuple(near)

@@ -15,6 +15,7 @@ from typing import IO, Any, Final, Literal, NoReturn, Self, TypeAlias, TypedDict
 from cb_subprocess.child import Child, environment, new_token
 from cb_subprocess.errors import CommandTimeout, OutputTooLarge
 from cb_subprocess.flow import Capture, Feed, Handler, Input, TooLarge, pieces, turn
+from cb_subprocess.limits import seconds
 from cb_subprocess.tree import kill_tree
 
 __all__ = ["CAPTURE", "DISCARD", "INHERIT", "MERGE", "Execution", "Plan", "RunOptions", "Stream"]
@@ -81,6 +82,17 @@ class Plan:
     env: Mapping[str, str | None] | None = None
     max_bytes: int | None = None
     spill: bool = True
+
+    def __post_init__(self) -> None:
+        seconds("timeout", self.timeout)
+        seconds("grace", self.grace)
+        if self.max_bytes is not None and self.max_bytes < 0:
+            raise ValueError(f"max_bytes is 0 or more, not {self.max_bytes}")
+        for name, target, merge in (("stdout", self.stdout, False), ("stderr", self.stderr, True)):
+            fits = isinstance(target, (Stream, int)) or hasattr(target, "fileno")
+            if not fits or (target is MERGE and not merge):
+                kinds = "CAPTURE, INHERIT, DISCARD, " + "MERGE, " * merge
+                raise TypeError(f"{name} is {kinds}or an open file, not {target!r}")
 
 
 Reader: TypeAlias = "Callable[[int, str], Handler]"
@@ -248,9 +260,10 @@ class Execution:
             fd = source.fileno()  # a real file: the command reads it itself, from where the caller is in it
             os.lseek(fd, source.tell(), os.SEEK_SET)
             return fd
+        parts = pieces(source)
         theirs, ours = os.pipe()
         self._theirs.add(theirs)
-        self.handlers[ours] = Feed(ours, pieces(source))
+        self.handlers[ours] = Feed(ours, parts)
         return theirs
 
     def _target(self, target: Target, stream: str) -> int | None:

@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, BinaryIO, Protocol, TypeAlias
 
+from cb_subprocess.limits import LONGEST
+
 __all__ = ["Capture", "Feed", "Handler", "Lines", "TooLarge", "turn"]
 
 _SMALL = 1 << 16
@@ -197,12 +199,22 @@ def pieces(source: Input) -> Iterator[bytes]:
     parts: Iterable[str | bytes] = source
     if isinstance(source, io.IOBase) or hasattr(source, "read"):
         parts = itertools.takewhile(bool, (source.read(_SMALL) for _ in itertools.count()))
-    return (part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part for part in parts)
+    elif not isinstance(source, Iterable):
+        raise TypeError(f"input is text, bytes, an open file, or an iterable of text or bytes, not {source!r}")
+    return map(_piece, parts)
+
+
+def _piece(part: str | bytes) -> bytes:
+    if isinstance(part, str):
+        return part.encode("utf-8", "surrogateescape")
+    if isinstance(part, (bytes, bytearray, memoryview)):
+        return part
+    raise TypeError(f"each part of an input is text or bytes, not {part!r}")
 
 
 def turn(handlers: dict[int, Handler], poller: select.poll, until: float | None) -> bool:
     """Wait for what can be done and do it once. Return False when it is later than `until`."""
-    wait = None if until is None else max(0.0, until - time.monotonic()) * 1000
+    wait = None if until is None else min(max(0.0, until - time.monotonic()), LONGEST) * 1000
     for fd, event in poller.poll(wait):
         if not handlers[fd].ready(event):
             poller.unregister(fd)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from cb_subprocess.command import quote
 from cb_subprocess.errors import JobLogError
+from cb_subprocess.result import JobResult
 
 __all__ = ["Done", "JobLog", "read_joblog"]
 
@@ -33,6 +34,11 @@ class Done(NamedTuple):
     code: int
     signal: int
     command: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it succeeded."""
+        return not (self.code or self.signal)
 
 
 def read_joblog(path: str | os.PathLike[str]) -> dict[int, Done]:
@@ -88,11 +94,16 @@ class JobLog:
             self._write(_HEADER + "\n")
         return done
 
-    def add(self, done: Done) -> None:
+    def add(self, job: JobResult) -> None:
         """Append a job's line."""
+        if job.stdout_file is None:
+            received = len(job.stdout.encode("utf-8", "surrogateescape"))
+        else:
+            received = os.fstat(job.stdout_file.fileno()).st_size
+        code, number = -1 if job.timed_out else max(job.code, 0), max(-job.code, 0)
         self._write(
-            f"{done.seq}\t:\t{done.started:.3f}\t{done.seconds:10.3f}\t0\t{done.received}"
-            f"\t{done.code}\t{done.signal}\t{done.command}\n"
+            f"{job.seq}\t:\t{job.started:.3f}\t{job.seconds:10.3f}\t0\t{received}"
+            f"\t{code}\t{number}\t{command_text(job.args)}\n"
         )
 
     def close(self) -> None:
@@ -103,9 +114,9 @@ class JobLog:
         data = line.encode("utf-8", "surrogateescape")
         try:
             whole = os.write(self.fd, data) == len(data)
-        except OSError as error:
+        except OSError as error:  # pragma: no cover  # tested where no file may grow: the measured lines' neither
             raise JobLogError(f"{self.name}: {error.strerror}") from error
-        if not whole:
+        if not whole:  # pragma: no cover  # the same
             raise JobLogError(f"{self.name}: no room for another line (the disk is full)")
 
     def _lock(self) -> None:

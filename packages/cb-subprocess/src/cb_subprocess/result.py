@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 from typing import BinaryIO, Generic, TypeVar
 
-__all__ = ["PipeResult", "Result", "Stage"]
+__all__ = ["JobResult", "PipeResult", "Result", "Stage"]
 
 T = TypeVar("T", str, bytes)
 
@@ -76,3 +76,45 @@ class PipeResult(Generic[T]):
     def ok(self) -> bool:
         """Whether no stage failed."""
         return self.code == 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """A job of a batch that has ended.
+
+    Attributes:
+        seq: Its number, from 1, in the order of the jobs given.
+        args: Its words.
+        code: Its exit status; negative for a signal; 126 or 127 where it could not be started.
+        stdout: What it wrote, as UTF-8 with surrogates; the first ``max_bytes`` of it.
+        stderr: The same for its error output.
+        started: Seconds since 1970.
+        seconds: From start to end, of the last try.
+        tries: How often it was started.
+        timed_out: Whether it was killed for taking too long.
+        stdout_file: All of the output, where it was more than ``max_bytes``: an open file, at its start.
+        stderr_file: The same for its error output.
+    """
+
+    seq: int
+    args: tuple[str, ...]
+    code: int
+    stdout: str = ""
+    stderr: str = ""
+    started: float = 0.0
+    seconds: float = 0.0
+    tries: int = 1
+    timed_out: bool = False
+    stdout_file: BinaryIO | None = None
+    stderr_file: BinaryIO | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with status 0, in time."""
+        return self.code == 0 and not self.timed_out
+
+    def close(self) -> None:
+        """Close the files, if there are any."""
+        for file in (self.stdout_file, self.stderr_file):
+            if file is not None:
+                file.close()

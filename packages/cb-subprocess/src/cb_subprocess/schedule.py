@@ -65,11 +65,6 @@ class Schedule:
         self._next_start = 0.0
         self._again: list[tuple[float, int]] = []
 
-    @property
-    def waiting(self) -> bool:
-        """Whether jobs wait for their next try."""
-        return bool(self._again)
-
     def ready(self, now: float) -> bool:
         """Whether a job may start."""
         return bool(self.free) and self.halted is None and now >= self._next_start

@@ -6,11 +6,12 @@ import os
 import signal
 import tempfile
 from types import TracebackType
-from typing import BinaryIO, Self, Unpack
+from typing import BinaryIO, NoReturn, Self, Unpack
 
 from cb_subprocess.command import Command, words
 from cb_subprocess.errors import BadCommand, CommandFailed, CommandTimeout
 from cb_subprocess.execution import Execution, Plan, RunOptions, Stream
+from cb_subprocess.limits import seconds
 from cb_subprocess.result import Result
 from cb_subprocess.running import status
 
@@ -22,6 +23,7 @@ class Process:
 
     def __init__(self, command: Command, **options: Unpack[RunOptions]) -> None:
         self._files: dict[str, BinaryIO] = {}
+        self._took: float | None = None
         self._plan = plan = Plan(**options)
         if plan.input not in (None, Stream.INHERIT) and not hasattr(plan.input, "fileno"):
             raise BadCommand("start() takes an open file as input, or none (run() and interact() feed a command)")
@@ -40,15 +42,26 @@ class Process:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill what still runs of it, with all that it started."""
         try:
             self._execution.close()
         finally:
             self._close_files()
 
+    def fileno(self) -> int:
+        """A descriptor that is ready when it has ended."""
+        return self._execution.children[0].fileno()
+
     @property
     def running(self) -> bool:
         """Whether it has not ended yet."""
-        return not self._execution.children[0].wait(0)
+        ended = self._execution.children[0].wait(0)
+        if ended and self._took is None:
+            self._took = self._execution.seconds
+        return not ended
 
     def output(self) -> str:
         """What it has written so far."""
@@ -73,22 +86,34 @@ class Process:
             CommandFailed: Its exit status is not 0, and ``check`` is true.
             CommandTimeout: It was not done in time.
         """
+        if not self._execution.children[0].wait(self.left(timeout)):
+            self.late(timeout)
+        return self.result()
+
+    def left(self, timeout: float | None) -> float | None:
+        """Seconds until time is up, by a limit from now, or that of `start`; None without any."""
+        seconds("timeout", timeout)
+        if timeout is None and self._plan.timeout is not None:
+            return self._plan.timeout - self._execution.seconds
+        return timeout
+
+    def late(self, timeout: float | None) -> NoReturn:
+        """Kill it for not being done in time."""
+        self._execution.kill()
+        limit = timeout if timeout is not None else self._plan.timeout or 0.0
+        output, errors = self._read("stdout"), self._read("stderr")
+        raise CommandTimeout(self.args, limit, output, errors, self._execution.killed)
+
+    def result(self) -> Result[str]:
+        """What it left behind; it has ended."""
         execution, child = self._execution, self._execution.children[0]
-        limit = timeout
-        if limit is None and execution.until is not None:
-            assert self._plan.timeout is not None
-            limit = self._plan.timeout - execution.seconds
-        if not child.wait(limit):
-            execution.kill()
-            seconds = timeout if timeout is not None else self._plan.timeout or 0.0
-            output, errors = self._read("stdout"), self._read("stderr")
-            raise CommandTimeout(self.args, seconds, output, errors, execution.killed)
-        seconds = execution.seconds
+        if self._took is None:
+            self._took = execution.seconds
         ended = status(child.reap())
         output, errors = self.output(), self._read("stderr")
         if ended.code and self._plan.check:
             raise CommandFailed(ended.code, self.args, output, errors)
-        return Result(self.args, ended.code, output, errors, seconds, ended.cpu, ended.max_rss)
+        return Result(self.args, ended.code, output, errors, self._took, ended.cpu, ended.max_rss)
 
     def _target(self, name: str, target: object) -> object:
         if target is Stream.CAPTURE:
@@ -111,7 +136,7 @@ def start(command: Command, **options: Unpack[RunOptions]) -> Process:
     """Start a command and return at once.
 
     What it writes goes into unnamed temporary files: it never stops because nobody reads, and a child of its own that
-    keeps its output open does not keep `Process.wait` waiting.
+    keeps its output open does not keep `Process.wait` waiting. The result's ``seconds`` run until its end was seen.
 
     >>> with start(["sh", "-c", "echo ready; sleep 60"]) as process:
     ...     process.running

@@ -57,7 +57,7 @@ class Template:
             if kind in ("#", "%"):
                 return str(number if kind == "#" else slot)
             if position and int(position) not in range(1, len(values) + 1):
-                raise BadCommand(f"{match[0]}: job {number} has {len(values)} values (--colsep, or another :::?)")
+                raise BadCommand(f"{match[0]} is not there, there are {len(values)} values (--colsep, or another :::?)")
             chosen = [values[int(position) - 1]] if position else values
             made = [_PARTS[part](value) for value in chosen]
             return " ".join(map(quote, made)) if self._shell else " ".join(made)
@@ -74,4 +74,8 @@ class Template:
             if self.slotted:
                 yield lambda slot, row=row, number=number: self.command(row, number, slot)  # type: ignore[misc]
             else:
-                yield self.command(row, number, 0)
+                try:
+                    yield self.command(row, number, 0)
+                except BadCommand as error:
+                    error.job = number
+                    raise

@@ -33,3 +33,7 @@ async def twins() -> None:
         assert_type(line, str)
     async for one in cb.alines(["ls"], text=False):
         assert_type(one, bytes)
+    async with cb.astart(["ls"], stdout=cb.DISCARD) as process:
+        assert_type(await process.wait(timeout=1), cb.Result[str])
+    async with cb.ainteract("ls", pty=True) as talk:
+        assert_type(await talk.read_line(), str)
