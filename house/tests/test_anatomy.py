@@ -1,4 +1,4 @@
-"""Every package has what CONTRIBUTING.md lists, stands alone, and says what it is. Read as text; nothing is imported."""
+"""Every package has what CONTRIBUTING.md lists, stands alone, and says what it is. Nothing is imported, only read."""
 
 from __future__ import annotations
 
