@@ -1,0 +1,67 @@
+"""Counts for the faults, waiting without sleeping, and the command in this process."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import settings
+
+FULL = os.environ.get("CB_FAULTS") == "full"
+
+settings.register_profile("suite", deadline=None, max_examples=40)
+settings.register_profile("full", deadline=None, max_examples=1000)
+settings.load_profile("full" if FULL else "suite")
+
+
+@pytest.fixture(scope="session")
+def count() -> Callable[[int, int], int]:
+    """The first number in the suite, the second under CB_FAULTS=full."""
+    return lambda few, many: many if FULL else few
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., None]:
+    """``eventually(condition, what)``: look every 5 ms until it holds; for what has no event to wait on."""
+
+    def wait(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+        end = time.monotonic() + seconds
+        pause = threading.Event()
+        while not condition():
+            assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
+            pause.wait(0.005)
+
+    return wait
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cb(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Ran]:
+    """Run the command in this process; what its children write counts, too."""
+    from cb_threading.__main__ import main
+
+    def run(*arguments: object, stdin: str | bytes = "") -> Ran:
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "argv", ["cb-threading", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline=""))
+        capfdbinary.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        captured = capfdbinary.readouterr()
+        return Ran(int(left.value.code or 0), captured.out.decode("utf-8", "replace"), captured.err.decode())
+
+    return run
