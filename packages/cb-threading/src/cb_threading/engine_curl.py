@@ -1,0 +1,192 @@
+"""The curl engine: libcurl's multi interface, many transfers in one thread.
+
+HTTP/2, TLS, proxies and decoding are curl's.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pycurl
+
+from cb_threading.exchange import Exchange, Failure
+from cb_threading.policy import Policy
+from cb_threading.session import Session
+from cb_threading.trust import certificates
+
+__all__ = ["CurlEngine"]
+
+LONGEST_SLEEP = 0.05  # seconds until a stop is seen
+
+_KINDS: dict[int, tuple[str, bool]] = {
+    pycurl.E_COULDNT_RESOLVE_HOST: ("dns", True),
+    pycurl.E_COULDNT_RESOLVE_PROXY: ("dns", True),
+    pycurl.E_COULDNT_CONNECT: ("connect", True),
+    pycurl.E_OPERATION_TIMEDOUT: ("timeout", True),
+    pycurl.E_PARTIAL_FILE: ("truncated", True),
+    pycurl.E_RECV_ERROR: ("reset", True),
+    pycurl.E_SEND_ERROR: ("reset", True),
+    pycurl.E_GOT_NOTHING: ("reset", True),
+    16: ("reset", True),  # CURLE_HTTP2, CURLE_HTTP2_STREAM: pycurl has no names for them
+    92: ("reset", True),
+    pycurl.E_BAD_CONTENT_ENCODING: ("encoding", True),
+    pycurl.E_SSL_CACERT_BADFILE: ("tls", False),
+    pycurl.E_SSL_CONNECT_ERROR: ("tls", False),
+    pycurl.E_PEER_FAILED_VERIFICATION: ("tls", False),
+}
+
+
+class _Slot:
+    """A curl handle with its connection's options, used for one exchange after the other."""
+
+    def __init__(self, policy: Policy, ca: str | None) -> None:
+        self.exchange: Exchange | None = None
+        self.raised: BaseException | None = None
+        self._fields: dict[str, str] = {}
+        self._status = 0
+        self._asked: tuple[tuple[str, str], ...] = ()
+        self.handle: Any = _made(pycurl.Curl)
+        self.handle.slot = self
+        options: dict[int, Any] = {
+            pycurl.NOSIGNAL: 1,
+            pycurl.FOLLOWLOCATION: 0,
+            pycurl.CONNECTTIMEOUT_MS: max(1, int(policy.timeout.connect * 1000)),
+            pycurl.USERAGENT: policy.agent,
+            265: 1,  # CURLOPT_SUPPRESS_CONNECT_HEADERS: pycurl has no name for it
+            pycurl.BUFFERSIZE: 256 * 1024,
+            pycurl.HEADERFUNCTION: self._header,
+            pycurl.WRITEFUNCTION: self._body,
+        }
+        if policy.compressed:
+            options[pycurl.ACCEPT_ENCODING] = ""  # all that this libcurl can decode
+        if policy.proxy is not None:
+            options[pycurl.PROXY] = policy.proxy
+        if ca is not None:
+            options[pycurl.CAINFO] = ca
+        for option, value in options.items():
+            self.handle.setopt(option, value)
+
+    def load(self, exchange: Exchange) -> None:
+        self.exchange, self.raised = exchange, None
+        self._status, self._fields = 0, {}
+        self.handle.setopt(pycurl.URL, exchange.url)
+        if exchange.request_header != self._asked:
+            self._asked = exchange.request_header
+            lines = [f"{name}: {value}" if value else f"{name};" for name, value in self._asked]
+            self.handle.setopt(pycurl.HTTPHEADER, lines)
+
+    def _header(self, line: bytes) -> int | None:
+        if line[:5] == b"HTTP/":
+            self._status, self._fields = int(line.split(None, 2)[1]), {}
+        elif line in (b"\r\n", b"\n"):
+            if self._status >= 200:  # else more of it follows
+                return self._tell(Exchange.begin, self._status, self._fields)
+        else:
+            name, _, value = line.decode("iso-8859-1").partition(":")
+            self._fields[name.lower()] = value.strip()
+        return None
+
+    def _body(self, data: bytes) -> int | None:
+        return self._tell(Exchange.receive, data)
+
+    def _tell(self, what: Callable[..., bool], *came: object) -> int | None:
+        """Give the exchange what came; -1 makes curl break off."""
+        try:
+            return None if what(self.exchange, *came) else -1
+        except BaseException as error:  # noqa: BLE001 - curl would print it; the engine raises it
+            self.raised = error
+            return -1
+
+
+class CurlEngine:
+    """One of the threads that carry exchanges; has at most *jobs* under way."""
+
+    def __init__(self, policy: Policy, jobs: int) -> None:
+        self._policy = policy
+        self._jobs = jobs
+        self._stopped = threading.Event()
+        self._ca = certificates(policy.ca)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def run(self, session: Session) -> None:
+        multi = _made(pycurl.CurlMulti)
+        multi.setopt(pycurl.M_MAXCONNECTS, self._jobs + 16)
+        idle: list[_Slot] = []
+        busy: set[_Slot] = set()
+        checked = time.monotonic()
+        try:
+            while not (self._stopped.is_set() or session.stopped) and (busy or not session.over):
+                while len(busy) < self._jobs and (exchange := session.take()) is not None:
+                    slot = idle.pop() if idle else _Slot(self._policy, self._ca)
+                    slot.load(exchange)
+                    busy.add(slot)
+                    multi.add_handle(slot.handle)
+                while multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
+                    pass
+                ended = self._ended(multi)
+                now = time.monotonic()
+                if now - checked >= 0.1:
+                    checked = now
+                    ended += [(slot, late) for slot in busy if (late := self._late(slot, now))]
+                for slot, failure in ended:
+                    self._give_back(multi, session, slot, failure)
+                    busy.discard(slot)
+                    idle.append(slot)
+                if not ended:
+                    self._sleep(multi, session, full=len(busy) == self._jobs, idle=not busy)
+        finally:
+            for slot in busy:
+                self._give_back(multi, session, slot, Failure("interrupted", "the fetch was stopped"))
+            multi.close()
+            for slot in (*idle, *busy):
+                slot.handle.close()
+                slot.handle = None
+
+    def _ended(self, multi: Any) -> list[tuple[_Slot, Failure | None]]:
+        ended: list[tuple[_Slot, Failure | None]] = []
+        while True:
+            waiting, good, bad = multi.info_read()
+            ended += [(handle.slot, None) for handle in good]
+            ended += [(handle.slot, _failure(number, text)) for handle, number, text in bad]
+            if not waiting:
+                return ended
+
+    @staticmethod
+    def _late(slot: _Slot, now: float) -> Failure | None:
+        exchange = slot.exchange
+        return exchange.pace.overdue(now, exchange.received) if exchange is not None and exchange.pace else None
+
+    @staticmethod
+    def _give_back(multi: Any, session: Session, slot: _Slot, failure: Failure | None) -> None:
+        multi.remove_handle(slot.handle)
+        exchange, slot.exchange = slot.exchange, None
+        if slot.raised is not None:
+            raise slot.raised
+        if exchange is not None:
+            session.finished(exchange, failure)
+
+    def _sleep(self, multi: Any, session: Session, *, full: bool, idle: bool) -> None:
+        longest = LONGEST_SLEEP if full else session.pause(LONGEST_SLEEP)
+        own = multi.timeout()  # milliseconds, -1: no opinion
+        if own >= 0:
+            longest = min(longest, own / 1000)
+        if idle:
+            self._stopped.wait(longest)
+        elif longest > 0 and multi.select(longest) == -1:  # no socket yet: names are being looked up
+            self._stopped.wait(min(longest, 0.005))
+
+
+def _made(kind: Any) -> Any:
+    """An object of pycurl's: its stubs do not know all of it."""
+    return kind()
+
+
+def _failure(number: int, text: str) -> Failure:
+    kind, again = _KINDS.get(number, ("protocol", True))
+    return Failure(kind, text or os.strerror(0), again)
