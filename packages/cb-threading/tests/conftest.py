@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from site_on_loopback import Site
+
+# A suite that runs in the background ignores Ctrl-C, and what it starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FULL = os.environ.get("CB_FAULTS") == "full"
 
@@ -65,3 +74,20 @@ def cb(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes
         return Ran(int(left.value.code or 0), captured.out.decode("utf-8", "replace"), captured.err.decode())
 
     return run
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A web site on loopback."""
+    made = Site()
+    yield made
+    made.end()
+
+
+@pytest.fixture(params=["curl", "http"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each engine, for what both must do."""
+    return str(request.param)
+
+
+collect_ignore = ["site_on_loopback.py"]
