@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -17,10 +18,16 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from nginx_on_loopback import Nginx, started
 from site_on_loopback import Site
 
 # A suite that runs in the background ignores Ctrl-C, and what it starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Nor may a proxy of the machine's come between.
+for _name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.upper(), None)
 
 FULL = os.environ.get("CB_FAULTS") == "full"
 
@@ -90,4 +97,14 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-collect_ignore = ["site_on_loopback.py"]
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
+    """A real server with TLS and HTTP/2, from the system's package."""
+    program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    if program is None:
+        pytest.skip("nginx is not installed here (apt-get install nginx-light)")
+    with started(program, tmp_path_factory.mktemp("nginx")) as server:
+        yield server
+
+
+collect_ignore = ["nginx_on_loopback.py", "site_on_loopback.py"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -69,7 +69,7 @@ def fetch_on_dask(
     names: Names = "path",
     resume: bool = False,
     force: bool = False,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Fetch on a cluster and yield the results, a share at a time. Arguments as for `Fetch`.
 
     Args:

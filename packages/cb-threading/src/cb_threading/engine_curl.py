@@ -48,7 +48,7 @@ class _Slot:
         self.raised: BaseException | None = None
         self._fields: dict[str, str] = {}
         self._status = 0
-        self._asked: tuple[tuple[str, str], ...] = ()
+        self._asked: tuple[tuple[str, str], ...] | None = None
         self.handle: Any = _made(pycurl.Curl)
         self.handle.slot = self
         options: dict[int, Any] = {
@@ -61,10 +61,8 @@ class _Slot:
             pycurl.HEADERFUNCTION: self._header,
             pycurl.WRITEFUNCTION: self._body,
         }
-        if policy.compressed:
-            options[pycurl.ACCEPT_ENCODING] = ""  # all that this libcurl can decode
         if policy.proxy is not None:
-            options[pycurl.PROXY] = policy.proxy
+            options |= {pycurl.PROXY: policy.proxy, pycurl.NOPROXY: ""}
         if ca is not None:
             options[pycurl.CAINFO] = ca
         for option, value in options.items():
@@ -76,7 +74,7 @@ class _Slot:
         self.handle.setopt(pycurl.URL, exchange.url)
         if exchange.request_header != self._asked:
             self._asked = exchange.request_header
-            lines = [f"{name}: {value}" if value else f"{name};" for name, value in self._asked]
+            lines = [f"{name}: {value}" if value else f"{name};" for name, value in exchange.request_header]
             self.handle.setopt(pycurl.HTTPHEADER, lines)
 
     def _header(self, line: bytes) -> int | None:
@@ -135,9 +133,9 @@ class CurlEngine:
                     checked = now
                     ended += [(slot, late) for slot in busy if (late := self._late(slot, now))]
                 for slot, failure in ended:
-                    self._give_back(multi, session, slot, failure)
-                    busy.discard(slot)
+                    busy.remove(slot)
                     idle.append(slot)
+                    self._give_back(multi, session, slot, failure)
                 if not ended:
                     self._sleep(multi, session, full=len(busy) == self._jobs, idle=not busy)
         finally:
@@ -166,10 +164,10 @@ class CurlEngine:
     def _give_back(multi: Any, session: Session, slot: _Slot, failure: Failure | None) -> None:
         multi.remove_handle(slot.handle)
         exchange, slot.exchange = slot.exchange, None
+        if exchange is not None:
+            session.finished(exchange, failure if slot.raised is None else Failure("interrupted", "the disk"))
         if slot.raised is not None:
             raise slot.raised
-        if exchange is not None:
-            session.finished(exchange, failure)
 
     def _sleep(self, multi: Any, session: Session, *, full: bool, idle: bool) -> None:
         longest = LONGEST_SLEEP if full else session.pause(LONGEST_SLEEP)

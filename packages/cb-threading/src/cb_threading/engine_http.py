@@ -13,13 +13,14 @@ import ssl
 import threading
 import time
 import urllib.request
-import zlib
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from cb_threading.context import ThreadContext
+from cb_threading.errors import StoreError
 from cb_threading.exchange import Exchange, Failure
 from cb_threading.policy import Policy
 from cb_threading.session import Session
@@ -30,7 +31,6 @@ __all__ = ["HttpEngine"]
 
 PIECE = 64 * 1024
 KEPT = 8  # connections that a thread keeps alive
-_LONGEST_WAIT = 1.0  # seconds in one read, so that a drip is measured
 
 
 class HttpEngine:
@@ -41,7 +41,7 @@ class HttpEngine:
         self._jobs = jobs
         self._tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
-        self._sockets: set[socket.socket] = set()
+        self._active: dict[Exchange, socket.socket] = {}
         self._stopped = False
         self._pools: ThreadContext[_Pool] = ThreadContext(lambda: _Pool(self))
 
@@ -49,6 +49,18 @@ class HttpEngine:
         with WorkerGroup(name="http") as group:
             for _ in range(self._jobs):
                 group.start(self._work, session)
+            while not group.join(0.1):
+                self._break_off_the_late()
+
+    def _break_off_the_late(self) -> None:
+        """Shut down what is too slow; its thread, which may be in the middle of a read, finds out."""
+        now = time.monotonic()
+        with self._lock:
+            for exchange, one in self._active.items():
+                if exchange.failure is None and exchange.pace is not None:
+                    exchange.failure = exchange.pace.overdue(now, exchange.received)
+                    if exchange.failure is not None:
+                        _shut(one)
 
     def _work(self, session: Session) -> None:
         try:
@@ -64,21 +76,8 @@ class HttpEngine:
     def stop(self) -> None:
         with self._lock:
             self._stopped = True
-            for one in self._sockets:
-                with suppress(OSError):  # closed by its thread meanwhile
-                    one.shutdown(socket.SHUT_RDWR)
-
-    def watch(self, one: socket.socket) -> None:
-        """A socket was opened: it is shut down by `stop`."""
-        with self._lock:
-            self._sockets.add(one)
-            if self._stopped:
-                raise ConnectionAbortedError("the fetch was stopped")
-
-    def forget(self, one: socket.socket) -> None:
-        """A socket was closed."""
-        with self._lock:
-            self._sockets.discard(one)
+            for one in self._active.values():
+                _shut(one)
 
     def tls(self) -> ssl.SSLContext:
         """The context for https, made when first needed."""
@@ -91,75 +90,62 @@ class HttpEngine:
         pool = self._pools.value
         try:
             connection = pool.connection(exchange.url)
-            response = self._ask(connection, exchange)
-            wanted = self._receive(connection, response, exchange)
-            if wanted and not response.will_close:
+            with self._watched(exchange, connection):
+                response = self._ask(connection, exchange)
+                whole = self._receive(response, exchange)
+            if whole and not response.will_close and exchange.failure is None:
                 pool.keep(exchange.host, connection)
             else:
-                pool.drop(connection)
-        except (OSError, http.client.HTTPException, zlib.error, UnicodeError) as error:
-            pool.forget(exchange.host)
+                pool.drop()
+        except StoreError:
+            exchange.abandon(keep=True)
+            raise
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
+            pool.drop()
             return _failure(error)
-        except _Late as error:
-            pool.forget(exchange.host)
-            return error.failure
         return None
 
-    def _ask(self, connection: http.client.HTTPConnection, exchange: Exchange) -> http.client.HTTPResponse:
-        policy = self._policy
-        proxied = getattr(connection, "proxied", None)
-        parts = urlsplit(exchange.url)
-        target = exchange.url if proxied else parts.path + (f"?{parts.query}" if parts.query else "")
-        fields = {"User-Agent": policy.agent, "Accept": "*/*"}
-        fields["Accept-Encoding"] = "gzip, deflate" if policy.compressed else "identity"
-        given = {name.lower() for name, _ in exchange.request_header}
-        fields = {name: value for name, value in fields.items() if name.lower() not in given}
-        if proxied:
-            fields |= proxied
-        connection.putrequest("GET", target, skip_host="host" in given, skip_accept_encoding=True)
-        for name, value in (*fields.items(), *exchange.request_header):
+    @contextmanager
+    def _watched(self, exchange: Exchange, connection: http.client.HTTPConnection) -> Iterator[None]:
+        """While an exchange is under way it can be broken off, see `stop` and `_break_off_the_late`."""
+        assert connection.sock is not None
+        with self._lock:
+            if self._stopped:
+                raise ConnectionAbortedError("the fetch was stopped")
+            self._active[exchange] = connection.sock
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._active[exchange]
+
+    @staticmethod
+    def _ask(connection: http.client.HTTPConnection, exchange: Exchange) -> http.client.HTTPResponse:
+        proxied: dict[str, str] | None = getattr(connection, "proxied", None)
+        target = exchange.url if proxied is not None else exchange.url[exchange.url.index("/", 8) :]
+        given = any(name.lower() == "host" for name, _ in exchange.request_header)
+        connection.putrequest("GET", target, skip_host=given, skip_accept_encoding=True)
+        for name, value in (*exchange.request_header, *(proxied or {}).items()):
             connection.putheader(name, value)
         connection.endheaders()
-        assert connection.sock is not None
-        connection.sock.settimeout(min(policy.timeout.stall, policy.timeout.total or policy.timeout.stall))
         return connection.getresponse()
 
-    def _receive(
-        self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, exchange: Exchange
-    ) -> bool:
+    @staticmethod
+    def _receive(response: http.client.HTTPResponse, exchange: Exchange) -> bool:
         """Hand over status, header and body; False: the exchange wants no more of it."""
-        header = {name.lower(): value for name, value in response.getheaders()}
-        if not exchange.begin(response.status, header):
+        if not exchange.begin(response.status, {name.lower(): value for name, value in response.getheaders()}):
             return False
-        decode = _decoder(header.get("content-encoding", "")) if self._policy.compressed else None
-        if connection.sock is not None:
-            connection.sock.settimeout(min(_LONGEST_WAIT, self._policy.timeout.stall))
-        while True:
-            try:
-                data = response.read1(PIECE)
-            except TimeoutError:
-                self._check(exchange)
-                continue
-            self._check(exchange)
-            if not data:
-                break
-            for piece in decode(data) if decode else (data,):
-                if not exchange.receive(piece):
-                    return False
+        while data := response.read1(PIECE):
+            if not exchange.receive(data):
+                return False
         if response.length:  # read1() does not say so: the connection ended in the middle
             raise http.client.IncompleteRead(b"", response.length)
         return True
 
-    @staticmethod
-    def _check(exchange: Exchange) -> None:
-        if exchange.pace is not None and (late := exchange.pace.overdue(time.monotonic(), exchange.received)):
-            raise _Late(late)
 
-
-class _Late(Exception):
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(str(failure))
-        self.failure = failure
+def _shut(one: socket.socket) -> None:
+    with suppress(OSError):  # closed by the peer meanwhile
+        one.shutdown(socket.SHUT_RDWR)
 
 
 class _Pool:
@@ -174,12 +160,10 @@ class _Pool:
         host = url[: url.index("/", 8)]
         connection = self._idle.pop(host, None)
         if connection is not None and _has_something(connection):  # closed by the server, or what nobody asked for
-            self.drop(connection)
+            connection.close()
             connection = None
-        self._current = connection
-        if connection is None:
-            self._current = connection = self._connect(url)
-        return connection
+        self._current = connection or self._connect(url)
+        return self._current
 
     def _connect(self, url: str) -> http.client.HTTPConnection:
         engine = self._engine
@@ -205,34 +189,27 @@ class _Pool:
         else:
             made = http.client.HTTPConnection(host, port, timeout=policy.timeout.connect)
         made.connect()
-        engine.watch(made.sock)
-        made.watched = made.sock
+        made.sock.settimeout(None)  # from here on the engine watches the time
         connection: http.client.HTTPConnection = made
         return connection
 
     def keep(self, host: str, connection: http.client.HTTPConnection) -> None:
+        """The current connection can be used again."""
         self._current = None
         self._idle[host] = connection
         if len(self._idle) > KEPT:
-            self.drop(self._idle.popitem(last=False)[1])
+            self._idle.popitem(last=False)[1].close()
 
-    def drop(self, connection: http.client.HTTPConnection) -> None:
-        watched = getattr(connection, "watched", None)
-        if watched is not None:
-            self._engine.forget(watched)
-        connection.close()
-        if self._current is connection:
+    def drop(self) -> None:
+        """The current connection, if there is one, is of no use any more."""
+        if self._current is not None:
+            self._current.close()
             self._current = None
 
-    def forget(self, host: str) -> None:
-        """The connection that was being used is of no use any more."""
-        for connection in (self._current, self._idle.pop(host, None)):
-            if connection is not None:
-                self.drop(connection)
-
     def close(self) -> None:
-        for connection in (*self._idle.values(), *([self._current] if self._current else [])):
-            self.drop(connection)
+        self.drop()
+        for connection in self._idle.values():
+            connection.close()
         self._idle.clear()
 
 
@@ -253,23 +230,6 @@ def _identity(name: str | None, password: str | None) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
 
 
-def _decoder(encoding: str) -> Any:
-    """A function from pieces as they came to decoded pieces, none longer than a piece; None: as it came."""
-    encoding = encoding.strip().lower()
-    if encoding in ("", "identity"):
-        return None
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise http.client.HTTPException(f"encoded as {encoding}, which was not asked for")
-    machine = zlib.decompressobj(wbits=47 if "gzip" in encoding else 15)
-
-    def decode(data: bytes) -> Any:
-        while data:
-            yield machine.decompress(data, PIECE)
-            data = machine.unconsumed_tail
-
-    return decode
-
-
 def _failure(error: Exception) -> Failure:
     text = str(error) or type(error).__name__
     kinds: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, bool], ...] = (
@@ -279,7 +239,6 @@ def _failure(error: Exception) -> Failure:
         (http.client.IncompleteRead, "truncated", True),
         ((ConnectionRefusedError,), "connect", True),
         ((ConnectionError, http.client.RemoteDisconnected), "reset", True),
-        (zlib.error, "encoding", True),
         (http.client.HTTPException, "protocol", True),
     )
     for types, kind, again in kinds:

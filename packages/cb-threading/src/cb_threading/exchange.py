@@ -1,14 +1,16 @@
 """One request and its answer, whoever carries it: what is asked for, and what becomes of each piece of the answer.
 
-An engine calls `begin` with the status and the header, `receive` with each piece of the (decoded) body, and hands the
+An engine calls `begin` with the status and the header, `receive` with each piece of the body as it came, and hands the
 exchange back to the session with what went wrong, if anything did. Nothing here knows of sockets.
 """
 
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cb_threading.names import host_key
 from cb_threading.plan import Job
@@ -18,6 +20,7 @@ from cb_threading.store import PartFile, Store
 __all__ = ["Exchange", "Failure", "Pace", "Robots"]
 
 IN_MEMORY = 256 * 1024
+PIECE = 64 * 1024  # of a decoded body, at most: a bomb is noticed before it has gone off
 ROBOTS_SIZE = 500 * 1024  # RFC 9309, 2.5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
@@ -76,6 +79,7 @@ class Exchange:
 
     __slots__ = (
         "_chunks",
+        "_decoder",
         "_limit",
         "_store",
         "expected",
@@ -92,6 +96,7 @@ class Exchange:
         "request_header",
         "retry",
         "robots",
+        "size",
         "status",
         "url",
         "validator",
@@ -116,7 +121,9 @@ class Exchange:
         self.status: int = 0
         self.header: Mapping[str, str] = {}
         self.failure: Failure | None = None
-        self.received: int = 0
+        self.received: int = 0  # bytes on the wire
+        self.size: int = 0  # bytes of the decoded body, with those of the part that is gone on with
+        self._decoder: Any = None
         self.expected: int | None = None
         self.offset: int = 0
         self._chunks: list[bytes] = []
@@ -134,29 +141,35 @@ class Exchange:
         self.request_header = header
         if self.validator and (offset := self._store.part_size(self.job)):
             self.offset = offset
-            wanted = (("Range", f"bytes={offset}-"), ("If-Range", self.validator), ("Accept-Encoding", "identity"))
-            self.request_header = (*header, *wanted)
+            wanted = {"Range": f"bytes={offset}-", "If-Range": self.validator, "Accept-Encoding": "identity"}
+            self.request_header = tuple({**dict(header), **wanted}.items())
 
     def begin(self, status: int, header: Mapping[str, str]) -> bool:
         """The answer's status and header (names in lower case). False: its body is not wanted, break off."""
         self.status, self.header = status, header
-        encoded = header.get("content-encoding", "identity").lower() not in ("", "identity")
         length = header.get("content-length", "")
-        self.expected = int(length) if length.isascii() and length.isdecimal() and not encoded else None
-        if self.robots is not None or not 200 <= status < 300:
+        self.expected = int(length) if length.isascii() and length.isdecimal() else None
+        encoding = header.get("content-encoding", "identity").strip().lower()
+        if not 200 <= status < 300:
+            return True
+        if encoding in ("gzip", "x-gzip", "deflate"):
+            self._decoder = zlib.decompressobj(wbits=15 if encoding == "deflate" else 31)
+        elif encoding not in ("", "identity"):
+            return self._refuse(Failure("encoding", f"{encoding} was not asked for", again=False))
+        if self.robots is not None:
             return True
         if status == 206 and not self._goes_on():
             return self._refuse(Failure("protocol", "the server sent a part that was not asked for"))
-        if self.expected is not None and self._limit is not None and self.offset + self.expected > self._limit:
-            return self._refuse(Failure("too-large", f"{self.offset + self.expected} bytes", again=False))
         etag = header.get("etag", "")
-        strong = etag.startswith('"') and not encoded
         if status == 206:
             self.part = self._store.resume_part(self.job)
+            self.size = self.part.size
         else:
-            self.offset = 0
-            self.validator = etag if strong else ""
-            if self.expected is not None and self.expected > IN_MEMORY:
+            self.validator = etag if etag.startswith('"') and self._decoder is None else ""
+        if self._decoder is None and self.expected is not None:
+            if self._limit is not None and self.size + self.expected > self._limit:
+                return self._refuse(Failure("too-large", f"{self.size + self.expected} bytes", again=False))
+            if self.expected > IN_MEMORY and self.part is None:
                 self._spill()
         return True
 
@@ -183,26 +196,42 @@ class Exchange:
     def receive(self, data: bytes) -> bool:
         """A piece of the body. False: no more of it is wanted, break off."""
         self.received += len(data)
-        if self.robots is not None:
-            self._chunks.append(data)
-            return self.received < ROBOTS_SIZE
         if not 200 <= self.status < 300:
             return True  # the words of an error page: read, so that the connection can be used again, and dropped
-        if self._limit is not None and self.offset + self.received > self._limit:
+        if self._decoder is None:
+            return self._keep(data)
+        try:
+            while data:
+                if not self._keep(self._decoder.decompress(data, PIECE)):
+                    return False
+                data = self._decoder.unconsumed_tail
+        except zlib.error as error:
+            return self._refuse(Failure("encoding", str(error)))
+        return True
+
+    def _keep(self, data: bytes) -> bool:
+        self.size += len(data)
+        if self.robots is not None:
+            self._chunks.append(data)
+            return self.size < ROBOTS_SIZE
+        if self._limit is not None and self.size > self._limit:
             return self._refuse(Failure("too-large", f"more than {self._limit} bytes", again=False))
         if self.part is not None:
             self.part.write(data)
             return True
         self._chunks.append(data)
-        if self.received > IN_MEMORY:
+        if self.size > IN_MEMORY:
             self._spill()
         return True
 
     def end(self) -> Failure | None:
         """The answer has ended; say what is wrong with it."""
-        if self.failure is None and self.expected is not None and self.received != self.expected and self.part_wanted:
-            kind = "truncated" if self.received < self.expected else "protocol"
-            self.failure = Failure(kind, f"{self.received} of {self.expected} bytes came")
+        if self.failure is None and 200 <= self.status < 300:
+            if self.expected is not None and self.received != self.expected:
+                kind = "truncated" if self.received < self.expected else "protocol"
+                self.failure = Failure(kind, f"{self.received} of {self.expected} bytes came")
+            elif self._decoder is not None and self.received and not self._decoder.eof:
+                self.failure = Failure("truncated", "the compressed body has no end")
         return self.failure
 
     @property

@@ -17,7 +17,7 @@ from cb_threading.plan import Job, plan
 from cb_threading.policy import Policy
 from cb_threading.results import Progress, Report, Result
 from cb_threading.session import Engine, Session
-from cb_threading.store import Store
+from cb_threading.store import Store, problem
 from cb_threading.workers import WorkerGroup
 
 __all__ = ["Fetch", "fetch"]
@@ -92,7 +92,7 @@ class Fetch:
         try:
             engine.run(self._session)
         except OSError as error:
-            self._session.broken(self._store.problem(error))
+            self._session.broken(problem(self._store.folder, error))
         except BaseException as error:  # noqa: BLE001 - raised where the results are read
             self._session.broken(error)
 

@@ -140,7 +140,7 @@ def _from_csv(texts: Iterator[str], name: str) -> Iterator[Job]:
                 raise BadInput(f"{source}: no URL")
             yield Job(row["url"].strip(), row.get("path") or "", row.get("sha256") or "", source)
     except csv.Error as error:
-        raise BadInput(f"{name}:{rows.line_num}:1: {error}") from None
+        raise BadInput(f"{name}:{rows.reader.line_num}:1: {error}") from None
 
 
 def _from_json(text: str, where: str) -> Job:

@@ -20,7 +20,7 @@ from cb_threading.names import host_key, redirected
 from cb_threading.plan import Job
 from cb_threading.policy import Policy
 from cb_threading.results import Progress, Result
-from cb_threading.store import Store
+from cb_threading.store import Store, problem
 
 if TYPE_CHECKING:
     from protego import Protego
@@ -48,6 +48,10 @@ class Session:
         self.policy: Policy = policy
         self.store: Store = store
         self.stopped: bool = False
+        coding = "gzip, deflate" if policy.compressed else "identity"
+        ours = {"User-Agent": policy.agent, "Accept": "*/*", "Accept-Encoding": coding}
+        given = {name.lower() for name, _ in policy.headers}
+        self._given = (*(pair for pair in ours.items() if pair[0].lower() not in given), *policy.headers)
         self.results: queue.SimpleQueue[Result | BaseException] = queue.SimpleQueue()
         self._changed = threading.Condition(threading.Lock())
         # A job becomes an exchange when its turn comes: a list may be long, and a job is small.
@@ -143,10 +147,11 @@ class Session:
         return None if allowed else Failure("robots", f"{exchange.host}/robots.txt does not want it fetched")
 
     def _header(self, exchange: Exchange) -> tuple[tuple[str, str], ...]:
-        header = self.policy.headers
-        if header and (exchange.robots is not None or not exchange.job.url.startswith(f"{exchange.host}/")):
-            return tuple(pair for pair in header if pair[0].lower() not in OWN_HOST_ONLY)
-        return header
+        """What is sent besides Host: ours, then the user's; what is secret to its own host only."""
+        given = self._given
+        if given and (exchange.robots is not None or not exchange.job.url.startswith(f"{exchange.host}/")):
+            given = tuple(pair for pair in given if pair[0].lower() not in OWN_HOST_ONLY)
+        return given
 
     def finished(self, exchange: Exchange, failure: Failure | None = None) -> None:
         """An engine hands an exchange back, with what went wrong on its way."""
@@ -166,7 +171,7 @@ class Session:
             elif not exchange.part_wanted:
                 self._refused(exchange, now)
             else:
-                self._unsaved += exchange.received if exchange.part is None else 0
+                self._unsaved += exchange.size if exchange.part is None else 0
                 self._came.put(exchange)
             self._changed.notify_all()
 
@@ -218,7 +223,7 @@ class Session:
         assert exchange.robots is not None
         redirect = exchange.status in REDIRECTS and "location" in exchange.header and exchange.hops < 5
         rules: Protego | Failure | None = None
-        if exchange.received >= ROBOTS_SIZE:
+        if exchange.size >= ROBOTS_SIZE:
             failure = None  # more than anybody has to read: what was read counts
         if failure is None and redirect:
             try:
@@ -293,7 +298,7 @@ class Session:
                     batch.append(more)
                 self._save(batch)
         except OSError as error:
-            self.broken(self.store.problem(error))
+            self.broken(problem(self.store.folder, error))
         finally:
             self._abandon_rest()
 
@@ -304,7 +309,7 @@ class Session:
         for exchange in batch:
             job, part = exchange.job, exchange.part
             if part is None:
-                memory += exchange.received
+                memory += exchange.size
                 body = exchange.take_body()
                 (path, digest, mtime), size = self.store.write(job, body), len(body)
             else:

@@ -21,7 +21,7 @@ from cb_threading.names import RESERVED
 from cb_threading.plan import Job
 from cb_threading.results import Result
 
-__all__ = ["PartFile", "Store"]
+__all__ = ["PartFile", "Store", "problem"]
 
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
 
@@ -35,7 +35,10 @@ class PartFile:
         if hashed and goes_on:  # after what is there, which is read for the hash
             with path.open("rb") as file:
                 self._hash = hashlib.file_digest(file, "sha256")
-        self._descriptor = os.open(path, _WRITE | (os.O_APPEND if goes_on else os.O_TRUNC), 0o666)
+        try:
+            self._descriptor = os.open(path, _WRITE | (os.O_APPEND if goes_on else os.O_TRUNC), 0o666)
+        except OSError as error:
+            raise problem(path, error) from error
         self.size: int = os.fstat(self._descriptor).st_size
 
     def write(self, data: bytes) -> None:
@@ -43,9 +46,10 @@ class PartFile:
         self.size += len(data)
         if self._hash is not None:
             self._hash.update(data)
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+        try:
+            _write_all(self._descriptor, data)
+        except OSError as error:
+            raise problem(self.path, error) from error
 
     def finish(self, *, sync: bool) -> tuple[str, int]:
         """Close the file; return its SHA-256, if wanted, and its time."""
@@ -82,13 +86,7 @@ class Store:
         except StoreError:
             raise
         except OSError as error:
-            raise self.problem(error) from error
-
-    def problem(self, error: OSError) -> StoreError:
-        """Say what is wrong with the folder."""
-        return StoreError(
-            f"{error.filename or self.folder}: {error.strerror} (nothing under a final name is half-written)"
-        )
+            raise problem(folder, error) from error
 
     def begin(self, jobs: Iterable[Job], *, resume: bool, force: bool) -> tuple[list[Record], dict[str, Part]]:
         """Look at what is there: return what need not be fetched again, and of what a part can be gone on with.
@@ -158,9 +156,7 @@ class Store:
         path = self._parts / self.part_name(job)
         descriptor = os.open(path, _WRITE | os.O_TRUNC, 0o666)
         try:
-            view = memoryview(body)
-            while view:
-                view = view[os.write(descriptor, view) :]
+            _write_all(descriptor, body)
             if self._sync:
                 os.fsync(descriptor)
             mtime = os.fstat(descriptor).st_mtime_ns
@@ -195,6 +191,19 @@ class Store:
     def close(self) -> None:
         """Let another fetch work here."""
         self.journal.close()
+
+
+def problem(place: Path, error: OSError) -> StoreError:
+    """Say what is wrong with the disk."""
+    if isinstance(error, StoreError):
+        return error
+    return StoreError(f"{error.filename or place}: {error.strerror} (no file is half-written)")
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def digest_of(path: Path) -> str:
