@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pycurl
@@ -107,6 +107,7 @@ class CurlEngine:
         self._policy = policy
         self._jobs = jobs
         self._stopped = threading.Event()
+        self._next_look = 0.0
         self._ca = certificates(policy.ca)
 
     def stop(self) -> None:
@@ -117,9 +118,9 @@ class CurlEngine:
         multi.setopt(pycurl.M_MAXCONNECTS, self._jobs + 16)
         idle: list[_Slot] = []
         busy: set[_Slot] = set()
-        checked = time.monotonic()
+        came: list[Exchange] = []
         try:
-            while not (self._stopped.is_set() or session.stopped) and (busy or not session.over):
+            while not (self._stopped.is_set() or session.stopped) and (busy or came or not session.over):
                 while len(busy) < self._jobs and (exchange := session.take()) is not None:
                     slot = idle.pop() if idle else _Slot(self._policy, self._ca)
                     slot.load(exchange)
@@ -127,47 +128,55 @@ class CurlEngine:
                     multi.add_handle(slot.handle)
                 while multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
                     pass
+                session.save(came)  # while the servers are busy with what was just asked
                 ended = self._ended(multi)
-                now = time.monotonic()
-                if now - checked >= 0.1:
-                    checked = now
-                    ended += [(slot, late) for slot in busy if (late := self._late(slot, now))]
-                for slot, failure in ended:
-                    busy.remove(slot)
-                    idle.append(slot)
-                    self._give_back(multi, session, slot, failure)
+                self._look_for_the_late(busy, ended)
+                busy.difference_update(ended)
+                idle += ended
+                came = session.finished([self._unloaded(multi, slot, failure) for slot, failure in ended.items()])
                 if not ended:
                     self._sleep(multi, session, full=len(busy) == self._jobs, idle=not busy)
+            session.save(came)
         finally:
-            for slot in busy:
-                self._give_back(multi, session, slot, Failure("interrupted", "the fetch was stopped"))
+            stopped = Failure("interrupted", "the fetch was stopped")
+            session.finished([self._unloaded(multi, slot, stopped) for slot in busy])
             multi.close()
             for slot in (*idle, *busy):
                 slot.handle.close()
                 slot.handle = None
 
-    def _ended(self, multi: Any) -> list[tuple[_Slot, Failure | None]]:
-        ended: list[tuple[_Slot, Failure | None]] = []
+    @staticmethod
+    def _ended(multi: Any) -> dict[_Slot, Failure | None]:
+        ended: dict[_Slot, Failure | None] = {}
         while True:
             waiting, good, bad = multi.info_read()
-            ended += [(handle.slot, None) for handle in good]
-            ended += [(handle.slot, _failure(number, text)) for handle, number, text in bad]
+            for handle in good:
+                ended[handle.slot] = None
+            for handle, number, text in bad:
+                if handle.slot.raised is not None:
+                    raise handle.slot.raised
+                ended[handle.slot] = _failure(number, text)
             if not waiting:
                 return ended
 
-    @staticmethod
-    def _late(slot: _Slot, now: float) -> Failure | None:
-        exchange = slot.exchange
-        return exchange.pace.overdue(now, exchange.received) if exchange is not None and exchange.pace else None
+    def _look_for_the_late(self, busy: Iterable[_Slot], ended: dict[_Slot, Failure | None]) -> None:
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + 0.1
+        for slot in busy:
+            exchange = slot.exchange
+            if exchange is not None and exchange.pace is not None and slot not in ended:
+                late = exchange.pace.overdue(now, exchange.received)
+                if late is not None:
+                    ended[slot] = late
 
     @staticmethod
-    def _give_back(multi: Any, session: Session, slot: _Slot, failure: Failure | None) -> None:
+    def _unloaded(multi: Any, slot: _Slot, failure: Failure | None) -> tuple[Exchange, Failure | None]:
         multi.remove_handle(slot.handle)
         exchange, slot.exchange = slot.exchange, None
-        if exchange is not None:
-            session.finished(exchange, failure if slot.raised is None else Failure("interrupted", "the disk"))
-        if slot.raised is not None:
-            raise slot.raised
+        assert exchange is not None
+        return exchange, failure
 
     def _sleep(self, multi: Any, session: Session, *, full: bool, idle: bool) -> None:
         longest = LONGEST_SLEEP if full else session.pause(LONGEST_SLEEP)

@@ -65,7 +65,7 @@ class HttpEngine:
     def _work(self, session: Session) -> None:
         try:
             while (exchange := session.take(wait=True)) is not None:
-                session.finished(exchange, self._carry(exchange))
+                session.save(session.finished([(exchange, self._carry(exchange))]))
         except BaseException as error:
             session.broken(error)
             raise
@@ -98,7 +98,6 @@ class HttpEngine:
             else:
                 pool.drop()
         except StoreError:
-            exchange.abandon(keep=True)
             raise
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             pool.drop()

@@ -234,11 +234,6 @@ class Exchange:
                 self.failure = Failure("truncated", "the compressed body has no end")
         return self.failure
 
-    @property
-    def part_wanted(self) -> bool:
-        """The answer is one of which the body counts."""
-        return self.robots is None and 200 <= self.status < 300
-
     def abandon(self, *, keep: bool) -> None:
         """Close what is open; *keep* the part if another try can go on with it."""
         self._chunks = []

@@ -1,4 +1,4 @@
-"""Fetch a list of URLs into a folder: the plan, the store, the engines and the saver, put together."""
+"""Fetch a list of URLs into a folder: the plan, the store and the engines, put together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cb_threading.plan import Job, plan
 from cb_threading.policy import Policy
 from cb_threading.results import Progress, Report, Result
 from cb_threading.session import Engine, Session
-from cb_threading.store import Store, problem
+from cb_threading.store import Store
 from cb_threading.workers import WorkerGroup
 
 __all__ = ["Fetch", "fetch"]
@@ -83,7 +83,6 @@ class Fetch:
         self._group = WorkerGroup(errors="keep", name="fetch", grace=STOP_WITHIN)
 
     def __enter__(self) -> Self:
-        self._saver = self._group.start(self._session.save)
         for engine in self._engines:
             self._group.start(self._run, engine)
         return self
@@ -91,8 +90,6 @@ class Fetch:
     def _run(self, engine: Engine) -> None:
         try:
             engine.run(self._session)
-        except OSError as error:
-            self._session.broken(problem(self._store.folder, error))
         except BaseException as error:  # noqa: BLE001 - raised where the results are read
             self._session.broken(error)
 
@@ -120,7 +117,6 @@ class Fetch:
             self._session.broken(KeyboardInterrupt())
             for engine in self._engines:
                 engine.stop()
-        self._session.end_saving()
         self._group.join(STOP_WITHIN if self._left else None)
         self._store.close()
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from json.encoder import encode_basestring as quoted
 from typing import Literal
 
-__all__ = ["Progress", "Report", "Result"]
+__all__ = ["Progress", "Report", "Result", "State"]
 
 State = Literal["saved", "kept", "failed"]
 
@@ -40,11 +40,19 @@ class Result:
     error: str = ""
 
     def json(self) -> str:
-        """One line of JSON, without what says nothing."""
-        fields = {name: value for name, value in asdict(self).items() if value not in ("", 0)}
-        if fields.get("final_url") == self.url:
-            del fields["final_url"]
-        return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+        """One line of JSON, without what says nothing.
+
+        >>> Result("http://a/x", "x", "saved", size=3, status=200, final_url="http://a/x").json()
+        '{"url":"http://a/x","path":"x","state":"saved","size":3,"status":200}'
+        """
+        line = f'{{"url":{quoted(self.url)},"path":{quoted(self.path)},"state":"{self.state}"'
+        line += f',"size":{self.size}' if self.size else ""
+        line += f',"sha256":"{self.sha256}"' if self.sha256 else ""
+        line += f',"status":{self.status}' if self.status else ""
+        line += f',"final_url":{quoted(self.final_url)}' if self.final_url not in ("", self.url) else ""
+        line += f',"attempts":{self.attempts}' if self.attempts else ""
+        line += f',"seconds":{self.seconds}' if self.seconds else ""
+        return line + (f',"error":{quoted(self.error)}}}' if self.error else "}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The state of a fetch, shared by its threads: what waits, what is asked, what has come, what is done with it.
 
-Engines (`engine_curl`, `engine_http`) take exchanges and hand them back; one saver thread writes what came. Redirects,
-retries and robots.txt are further exchanges in the same schedule, so that they are as polite as the first.
+Engines (`engine_curl`, `engine_http`) take exchanges, hand them back, and save what came. Redirects, retries and
+robots.txt are further exchanges in the same schedule, so that they are as polite as the first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cb_threading.hosts import Schedule
 from cb_threading.names import host_key, redirected
 from cb_threading.plan import Job
 from cb_threading.policy import Policy
-from cb_threading.results import Progress, Result
+from cb_threading.results import Progress, Result, State
 from cb_threading.store import Store, problem
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "Session"]
 
-UNSAVED = 64 * 1024 * 1024  # bytes in memory that wait for the disk before no more are asked for
 OWN_HOST_ONLY = frozenset({"authorization", "cookie"})
 
 
@@ -42,7 +41,7 @@ class Engine(Protocol):
 
 
 class Session:
-    """What an engine and a saver work on. Its methods may be called from any thread."""
+    """What engines work on. Its methods may be called from any thread."""
 
     def __init__(self, policy: Policy, store: Store) -> None:
         self.policy: Policy = policy
@@ -59,11 +58,9 @@ class Session:
         self._validators: dict[str, str] = {}
         self._rules: dict[str, Protego | Failure | None] = {}
         self._unknown: dict[str, list[tuple[Job | Exchange, float]]] = {}  # they wait for their host's robots.txt
-        self._came: queue.SimpleQueue[Exchange | None] = queue.SimpleQueue()
         self._open = 0
         self._total = 0
         self._active = 0
-        self._unsaved = 0
         self._counts = {"saved": 0, "kept": 0, "failed": 0}
         self._size = 0
         self._took: dict[str, tuple[int, float]] = {}
@@ -109,7 +106,7 @@ class Session:
         with self._changed:
             while not self.over:
                 now = time.monotonic()
-                item = None if self._unsaved > UNSAVED else self._schedule.take(now)
+                item = self._schedule.take(now)
                 if item is not None:
                     exchange = self._exchange(item) if isinstance(item, Job) else item
                     if denied := self._denied(exchange):
@@ -122,7 +119,7 @@ class Session:
                 if not wait:
                     return None
                 due = self._schedule.next_time(now)
-                self._changed.wait(None if due is None or self._unsaved > UNSAVED else max(0.0, due - now))
+                self._changed.wait(None if due is None else max(0.0, due - now))
         return None
 
     @property
@@ -133,8 +130,6 @@ class Session:
     def pause(self, longest: float) -> float:
         """How long an engine with nothing on its sockets may sleep, in seconds."""
         with self._changed:
-            if self._unsaved > UNSAVED:
-                return min(longest, 0.01)
             now = time.monotonic()
             due = self._schedule.next_time(now)
             return longest if due is None else min(longest, max(0.0, due - now))
@@ -153,34 +148,44 @@ class Session:
             given = tuple(pair for pair in given if pair[0].lower() not in OWN_HOST_ONLY)
         return given
 
-    def finished(self, exchange: Exchange, failure: Failure | None = None) -> None:
-        """An engine hands an exchange back, with what went wrong on its way."""
-        failure = exchange.failure or failure or exchange.end()
-        now = time.monotonic()
+    def finished(self, ended: Iterable[tuple[Exchange, Failure | None]]) -> list[Exchange]:
+        """An engine hands exchanges back, each with what went wrong on its way.
+
+        Returns those that are pages; the engine saves them when it has the time, after asking for the next ones.
+        """
+        came: list[Exchange] = []
         with self._changed:
-            self._active -= 1
-            self._schedule.done(exchange.host, now)
-            if self.stopped:
-                exchange.abandon(keep=True)
-            elif exchange.robots is not None:
-                self._robots_came(exchange, failure, now)
-            elif failure is not None:
-                self._try_again(exchange, failure, now)
-            elif exchange.status in REDIRECTS and "location" in exchange.header:
-                self._follow(exchange, now)
-            elif not exchange.part_wanted:
-                self._refused(exchange, now)
-            else:
-                self._unsaved += exchange.size if exchange.part is None else 0
-                self._came.put(exchange)
+            for exchange, failure in ended:
+                now = time.monotonic()
+                self._active -= 1
+                self._schedule.done(exchange.host, now)
+                if self._is_page(exchange, exchange.failure or failure or exchange.end(), now):
+                    came.append(exchange)
             self._changed.notify_all()
+        return came
+
+    def _is_page(self, exchange: Exchange, failure: Failure | None, now: float) -> bool:
+        """Do what an answer leads to, unless it is the page itself."""
+        if self.stopped:
+            exchange.abandon(keep=True)
+        elif exchange.robots is not None:
+            self._robots_came(exchange, failure, now)
+        elif failure is not None:
+            self._try_again(exchange, failure, now)
+        elif exchange.status in REDIRECTS and "location" in exchange.header:
+            self._follow(exchange, now)
+        elif not 200 <= exchange.status < 300:
+            self._refused(exchange, now)
+        else:
+            return True
+        return False
 
     def broken(self, error: BaseException) -> None:
         """Nothing can go on: the disk is full, an engine has failed. The error is raised where results are read."""
         with self._changed:
             self.stopped = True
             self._changed.notify_all()
-        self.results.put(error)
+        self.results.put(problem(self.store.folder, error) if isinstance(error, OSError) else error)
 
     # What an answer leads to ----------------------------------------------------------------------
 
@@ -262,12 +267,12 @@ class Session:
     def _fail(self, exchange: Exchange, failure: Failure) -> None:
         self._close(self._result(exchange, "failed", error=str(failure)), exchange)
 
-    def _result(self, exchange: Exchange, state: str, *, size: int = 0, digest: str = "", error: str = "") -> Result:
+    def _result(self, exchange: Exchange, state: State, *, size: int = 0, digest: str = "", error: str = "") -> Result:
         job = exchange.job
         return Result(
             job.url,
             job.path,
-            "saved" if state == "saved" else "failed",
+            state,
             size,
             digest,
             exchange.status,
@@ -286,57 +291,29 @@ class Session:
         self._took[exchange.host] = count + 1, seconds + result.seconds
         self.results.put(result)
 
-    def save(self) -> None:
-        """The saver's work, in a thread of its own, until the session is over."""
-        try:
-            while (first := self._came.get()) is not None:
-                batch = [first]
-                while len(batch) < 64 and not self._came.empty():
-                    if (more := self._came.get()) is None:
-                        self._came.put(None)
-                        break
-                    batch.append(more)
-                self._save(batch)
-        except OSError as error:
-            self.broken(problem(self.store.folder, error))
-        finally:
-            self._abandon_rest()
-
-    def _save(self, batch: list[Exchange]) -> None:
-        finished = []
-        bad: list[tuple[Exchange, Failure]] = []
-        memory = 0
-        for exchange in batch:
+    def save(self, came: Iterable[Exchange]) -> None:
+        """Make files of pages that have come; an OSError says that the disk is full, or such."""
+        finished: list[tuple[Result, str, int]] = []
+        ended: list[tuple[Result, Exchange]] = []
+        for exchange in came:
             job, part = exchange.job, exchange.part
             if part is None:
-                memory += exchange.size
                 body = exchange.take_body()
-                (path, digest, mtime), size = self.store.write(job, body), len(body)
+                (path, digest, mtime), size = self.store.write(body), len(body)
             else:
                 (digest, mtime), path, size = part.finish(sync=self.policy.fsync), part.path, part.size
             if job.sha256 and digest != job.sha256:
-                exchange.abandon(keep=False)
-                bad.append((exchange, Failure("sha256", f"{digest} came")))
+                self.store.remove(path)
+                result = self._result(exchange, "failed", error=f"sha256: {digest} came")
             else:
                 result = self._result(exchange, "saved", size=size, digest=digest)
-                finished.append((result, path, mtime, exchange))
-        self.store.publish((result, path, mtime) for result, path, mtime, _ in finished)
+                finished.append((result, path, mtime))
+            ended.append((result, exchange))
+        self.store.publish(finished)
         with self._changed:
-            self._unsaved -= memory
-            for result, _, _, exchange in finished:
+            for result, exchange in ended:
                 self._close(result, exchange)
-            for exchange, failure in bad:
-                self._fail(exchange, failure)
             self._changed.notify_all()
-
-    def _abandon_rest(self) -> None:
-        while not self._came.empty():
-            if (exchange := self._came.get()) is not None:
-                exchange.abandon(keep=True)
-
-    def end_saving(self) -> None:
-        """Let the saver end when it has saved all that came."""
-        self._came.put(None)
 
     def progress(self) -> Progress:
         """How far it has come."""

@@ -8,9 +8,10 @@ validator (RFC 9110, 8.8.1) the part outlives us, so that the next run asks for 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class PartFile:
     """A body on its way to the disk, with its hash so far."""
 
     def __init__(self, path: Path, *, hashed: bool, goes_on: bool = False) -> None:
-        self.path: Path = path
+        self.path: str = str(path)
         self._hash: Any = hashlib.sha256() if hashed else None
         if hashed and goes_on:  # after what is there, which is read for the hash
             with path.open("rb") as file:
@@ -49,7 +50,7 @@ class PartFile:
         try:
             _write_all(self._descriptor, data)
         except OSError as error:
-            raise problem(self.path, error) from error
+            raise problem(Path(self.path), error) from error
 
     def finish(self, *, sync: bool) -> tuple[str, int]:
         """Close the file; return its SHA-256, if wanted, and its time."""
@@ -80,6 +81,7 @@ class Store:
         self._sync = sync
         self._parts = folder / RESERVED / "parts"
         self._folders: set[str] = {""}
+        self._numbers = itertools.count()
         try:
             self._parts.mkdir(parents=True, exist_ok=True)
             self.journal: Journal = Journal(folder, label)
@@ -151,9 +153,9 @@ class Store:
         with suppress(FileNotFoundError):
             (self._parts / self.part_name(job)).unlink()
 
-    def write(self, job: Job, body: bytes) -> tuple[Path, str, int]:
-        """Write a whole body to its part file; return that, the SHA-256 if wanted, and the file's time."""
-        path = self._parts / self.part_name(job)
+    def write(self, body: bytes) -> tuple[str, str, int]:
+        """Write a whole body to a new part file; return its path, the SHA-256 if wanted, and the file's time."""
+        path = f"{self._parts}/{self._label}-{next(self._numbers)}"
         descriptor = os.open(path, _WRITE | os.O_TRUNC, 0o666)
         try:
             _write_all(descriptor, body)
@@ -164,14 +166,17 @@ class Store:
             os.close(descriptor)
         return path, hashlib.sha256(body).hexdigest() if self.hashed else "", mtime
 
-    def publish(self, finished: Iterable[tuple[Result, Path, int]]) -> None:
+    def remove(self, path: str) -> None:
+        """Remove a part file that is not what it should be."""
+        os.unlink(path)
+
+    def publish(self, finished: Sequence[tuple[Result, str, int]]) -> None:
         """Give files their names: first all are told to the journal, in one write, then they are renamed."""
-        finished = list(finished)
         lines = [f'{result.json()[:-1]},"mtime_ns":{mtime}}}\n' for result, _, mtime in finished]
         self.journal.add("".join(lines).encode(), sync=self._sync)
         for result, source, _ in finished:
             self._make_folder(result.path.rpartition("/")[0])
-            os.replace(source, self.folder / result.path)  # noqa: PTH105 - the call that the promise is about
+            os.replace(source, f"{self.folder}/{result.path}")  # noqa: PTH105 - the call that the promise is about
             if self._sync:
                 self._sync_folder((self.folder / result.path).parent)
 
