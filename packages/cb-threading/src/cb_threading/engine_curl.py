@@ -126,6 +126,8 @@ class CurlEngine:
                     slot.load(exchange)
                     busy.add(slot)
                     multi.add_handle(slot.handle)
+                    if self._policy.delay:
+                        multi.perform()  # sent now: the next one's delay counts from here
                 while multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
                     pass
                 session.save(came)  # while the servers are busy with what was just asked
