@@ -139,6 +139,7 @@ class HttpEngine:
                 return False
         if response.length:  # read1() does not say so: the connection ended in the middle
             raise http.client.IncompleteRead(b"", response.length)
+        response.close()  # before 3.12 the last read1() left it open, and the connection of no use
         return True
 
 

@@ -119,19 +119,6 @@ class Schedule(Generic[T]):
             return now
         return self._timed[0][0] if self._timed else None
 
-    def drain(self) -> list[T]:
-        """Take out all that waits."""
-        items = [
-            item for where in self._hosts.values() for item in (*where.queue, *(entry[2] for entry in where.later))
-        ]
-        for where in self._hosts.values():
-            where.queue.clear()
-            where.later.clear()
-        self._ready.clear()
-        self._timed.clear()
-        self._waiting = 0
-        return items
-
     def _host(self, name: str) -> _Host[T]:
         where = self._hosts.get(name)
         if where is None:

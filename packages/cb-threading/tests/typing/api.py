@@ -78,7 +78,7 @@ def shared() -> None:
 
 
 def games() -> None:
-    assert_type(race({"a": lambda: 1}), list[Finish[int]])
+    assert_type(race({"a": lambda: len("a")}), list[Finish[int]])
     assert_type(run_market([Product("a", Decimal(1))], seed=1), MarketReport)
 
 
