@@ -7,7 +7,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from cb_threading.cli_io import SECONDS, SIZE, say
 from cb_threading.fetching import Fetch
 from cb_threading.plan import Job
 from cb_threading.policy import Policy, Retry, Timeout
-from cb_threading.progress import ProgressLine, took
 from cb_threading.results import Result
 from cb_threading.sources import jobs_of
 
@@ -91,7 +89,7 @@ def fetch(sources: tuple[str, ...], out: str | None, **options: Any) -> None:
         raise click.exceptions.Exit(130) from None
     if not options["quiet"]:
         kept = f", {counts['kept']} were there" if counts["kept"] else ""
-        say(f"{counts['saved']} saved{kept}, {counts['failed']} failed, {took(time.monotonic() - start)}")
+        say(f"{counts['saved']} saved{kept}, {counts['failed']} failed, {time.monotonic() - start:.1f} s")
     raise click.exceptions.Exit(1 if counts["failed"] else 0)
 
 
@@ -105,7 +103,12 @@ def _results(jobs: list[Job], out: str, options: dict[str, Any]) -> Iterator[Res
         return
     with Fetch(jobs, out, policy=policy, **how) as running:
         shown = options["progress"] == "always" or (options["progress"] == "auto" and sys.stderr.isatty())
-        with ProgressLine(running.progress) if shown and not options["quiet"] else nullcontext():
+        if not shown or options["quiet"]:
+            yield from running
+            return
+        from cb_threading.progress import ProgressLine
+
+        with ProgressLine(running.progress):
             yield from running
 
 

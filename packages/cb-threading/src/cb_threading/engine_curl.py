@@ -46,8 +46,7 @@ class _Slot:
     def __init__(self, policy: Policy, ca: str | None) -> None:
         self.exchange: Exchange | None = None
         self.raised: BaseException | None = None
-        self._fields: dict[str, str] = {}
-        self._status = 0
+        self._lines: list[bytes] = []
         self._asked: tuple[tuple[str, str], ...] | None = None
         self.handle: Any = _made(pycurl.Curl)
         self.handle.slot = self
@@ -70,7 +69,7 @@ class _Slot:
 
     def load(self, exchange: Exchange) -> None:
         self.exchange, self.raised = exchange, None
-        self._status, self._fields = 0, {}
+        self._lines.clear()
         self.handle.setopt(pycurl.URL, exchange.url)
         if exchange.request_header != self._asked:
             self._asked = exchange.request_header
@@ -78,15 +77,16 @@ class _Slot:
             self.handle.setopt(pycurl.HTTPHEADER, lines)
 
     def _header(self, line: bytes) -> int | None:
-        if line[:5] == b"HTTP/":
-            self._status, self._fields = int(line.split(None, 2)[1]), {}
-        elif line in (b"\r\n", b"\n"):
-            if self._status >= 200:  # else more of it follows
-                return self._tell(Exchange.begin, self._status, self._fields)
-        else:
-            name, _, value = line.decode("iso-8859-1").partition(":")
-            self._fields[name.lower()] = value.strip()
-        return None
+        if line not in (b"\r\n", b"\n"):
+            self._lines.append(line)
+            return None
+        first, *lines = b"".join(self._lines).decode("iso-8859-1").splitlines()
+        self._lines.clear()
+        status = int(first.split(None, 2)[1])
+        if status < 200:
+            return None  # more of it follows
+        pairs = [line.partition(":") for line in lines]
+        return self._tell(Exchange.begin, status, {name.lower(): value.strip() for name, _, value in pairs})
 
     def _body(self, data: bytes) -> int | None:
         return self._tell(Exchange.receive, data)

@@ -96,15 +96,16 @@ class Fetch:
     def __iter__(self) -> Iterator[Result]:
         while self._left:
             try:
-                result = self._session.results.get(timeout=None if self._stop is None else 0.05)
+                came = self._session.results.get(timeout=None if self._stop is None else 0.05)
             except queue.Empty:
                 if self._stop is not None and self._stop.is_set():
                     raise KeyboardInterrupt from None
                 continue
-            if isinstance(result, BaseException):
-                raise result
-            self._left -= 1
-            yield result
+            if isinstance(came, BaseException):
+                raise came
+            for result in came:
+                self._left -= 1
+                yield result
 
     def progress(self) -> Progress:
         """How far it has come; may be asked from any thread."""

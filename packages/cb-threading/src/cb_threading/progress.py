@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 from collections.abc import Callable
 
 from cb_threading.results import Progress
@@ -53,8 +52,3 @@ class ProgressLine:
         self._timers.close()
         sys.stderr.write("\r\x1b[K")
         sys.stderr.flush()
-
-
-def took(seconds: float) -> str:
-    """A duration for people."""
-    return f"{seconds:.1f} s" if seconds < 100 else time.strftime("%H:%M:%S", time.gmtime(seconds))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol
@@ -51,7 +51,7 @@ class Session:
         ours = {"User-Agent": policy.agent, "Accept": "*/*", "Accept-Encoding": coding}
         given = {name.lower() for name, _ in policy.headers}
         self._given = (*(pair for pair in ours.items() if pair[0].lower() not in given), *policy.headers)
-        self.results: queue.SimpleQueue[Result | BaseException] = queue.SimpleQueue()
+        self.results: queue.SimpleQueue[list[Result] | BaseException] = queue.SimpleQueue()
         self._changed = threading.Condition(threading.Lock())
         # A job becomes an exchange when its turn comes: a list may be long, and a job is small.
         self._schedule: Schedule[Job | Exchange] = Schedule(per_host=policy.per_host, delay=policy.delay)
@@ -73,10 +73,10 @@ class Session:
         now = time.monotonic()
         with self._changed:
             self._validators.update(validators)
-            for result in kept:
-                self._total += 1
-                self._counts["kept"] += 1
-                self.results.put(result)
+            there = list(kept)
+            self._total += len(there)
+            self._counts["kept"] += len(there)
+            self.results.put(there)
             for job in jobs:
                 self._open += 1
                 self._total += 1
@@ -265,7 +265,7 @@ class Session:
     # How a job ends -------------------------------------------------------------------------------
 
     def _fail(self, exchange: Exchange, failure: Failure) -> None:
-        self._close(self._result(exchange, "failed", error=str(failure)), exchange)
+        self._close([(self._result(exchange, "failed", error=str(failure)), exchange)])
 
     def _result(self, exchange: Exchange, state: State, *, size: int = 0, digest: str = "", error: str = "") -> Result:
         job = exchange.job
@@ -282,17 +282,20 @@ class Session:
             error,
         )
 
-    def _close(self, result: Result, exchange: Exchange) -> None:
-        """A job has ended; called with the lock held."""
-        self._open -= 1
-        self._counts[result.state] += 1
-        self._size += result.size
-        count, seconds = self._took.get(exchange.host, (0, 0.0))
-        self._took[exchange.host] = count + 1, seconds + result.seconds
-        self.results.put(result)
+    def _close(self, ended: Sequence[tuple[Result, Exchange]]) -> None:
+        """Jobs have ended; called with the lock held."""
+        for result, exchange in ended:
+            self._open -= 1
+            self._counts[result.state] += 1
+            self._size += result.size
+            count, seconds = self._took.get(exchange.host, (0, 0.0))
+            self._took[exchange.host] = count + 1, seconds + result.seconds
+        self.results.put([result for result, _ in ended])  # one wake-up for all of them
 
-    def save(self, came: Iterable[Exchange]) -> None:
+    def save(self, came: Sequence[Exchange]) -> None:
         """Make files of pages that have come; an OSError says that the disk is full, or such."""
+        if not came:
+            return
         finished: list[tuple[Result, str, int]] = []
         ended: list[tuple[Result, Exchange]] = []
         for exchange in came:
@@ -311,8 +314,7 @@ class Session:
             ended.append((result, exchange))
         self.store.publish(finished)
         with self._changed:
-            for result, exchange in ended:
-                self._close(result, exchange)
+            self._close(ended)
             self._changed.notify_all()
 
     def progress(self) -> Progress:
