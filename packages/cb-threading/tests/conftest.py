@@ -107,4 +107,4 @@ def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
         yield server
 
 
-collect_ignore = ["nginx_on_loopback.py", "site_on_loopback.py"]
+collect_ignore = ["nginx_on_loopback.py", "site_on_loopback.py", "stress.py"]

@@ -49,7 +49,18 @@ def test_site_crawler(site: Site, engine: str, tmp_path: Path) -> None:
     found = next(result for result in report.results if result.path == "br.html")
     assert (found.url, found.state, found.status, found.attempts) == (site.url("/br.html"), "saved", 200, 1)
     assert (found.size, found.sha256) == (3000, hashlib.sha256(page("/br.html")).hexdigest())
+    assert found.seconds > 0
+    assert report.seconds > 0
     assert parts(tmp_path) == []
+
+
+def test_several_engine_threads(site: Site, tmp_path: Path) -> None:
+    """They share one schedule: the cap of a host holds for all of them together."""
+    urls = [site.url(f"/{n}") for n in range(60)]
+    report = fetch(urls, tmp_path, policy=policy("curl", threads=3, jobs=12, per_host=2))
+    assert report.count("saved") == 60
+    assert site.most <= 2
+    assert [check.state for check in verify(tmp_path)] == ["ok"] * 60
 
 
 def test_connections_are_used_again(site: Site, engine: str, tmp_path: Path) -> None:
