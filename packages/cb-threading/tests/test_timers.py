@@ -78,10 +78,10 @@ def test_an_exception_costs_no_other_timer(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_memory_follows_the_timers_that_are_alive(eventually: Callable[..., None]) -> None:
     """The places of cancelled timers are taken back; one thread serves 10,000."""
-    before = threading.active_count()
-    with TimerService() as timers:
+    name = f"timers of {threading.get_ident()}"
+    with TimerService(name=name) as timers:
         handles = [timers.call_later(3600, int) for _ in range(10_000)]
-        assert threading.active_count() == before + 1
+        assert [thread.name for thread in threading.enumerate()].count(name) == 1
         for handle in handles[:9_990]:
             handle.cancel()
         assert timers.statistics().pending == 10
@@ -100,7 +100,8 @@ def test_closed_timers_run_no_more() -> None:
     timers.close()
     with pytest.raises(RuntimeError, match="closed"):
         timers.call_later(0, int)
-    timers = TimerService(name="closes itself")
+    name = f"closed by {threading.get_ident()}"
+    timers = TimerService(name=name)
     ended = threading.Event()
 
     def close() -> None:
@@ -110,4 +111,4 @@ def test_closed_timers_run_no_more() -> None:
     timers.call_later(0, close)
     assert ended.wait(30)
     timers.close()
-    assert all(thread.name != "closes itself" for thread in threading.enumerate())
+    assert all(thread.name != name for thread in threading.enumerate())
