@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cb_threading import FetchError, Job, Policy, StoreError, verify
+from cb_threading import FetchError, Job, Policy, StoreError, fetch, verify
 from cb_threading.dask import fetch_on_dask, shares
 from cb_threading.journal import Journal
 from site_on_loopback import Site, page, stall, status
@@ -69,6 +69,8 @@ def test_politeness_holds_across_the_cluster(client: Any, sites: list[Site], tmp
     assert [check.state for check in checked] == ["ok"] * 60
     again = fetch_on_dask(urls, str(tmp_path), client.scheduler.address, policy=policy, names="host", resume=True)
     assert {result.state for result in again} == {"kept"}
+    here = fetch(urls, tmp_path, policy=policy, names="host", resume=True)
+    assert here.count("kept") == 60
 
 
 def test_the_command_takes_a_scheduler(client: Any, sites: list[Site], tmp_path: Path, cb: Callable[..., Any]) -> None:

@@ -417,5 +417,7 @@ def test_policy_makes_sense(tmp_path: Path) -> None:
 
     with pytest.raises(BadInput, match="1 or more"):
         fetch(["http://127.0.0.1/"], tmp_path, policy=Policy(jobs=0))
+    with pytest.raises(BadInput, match="501 jobs are too many"):
+        fetch(["http://127.0.0.1/"], tmp_path, policy=Policy(jobs=501))
     with pytest.raises(BadInput, match="leave the hash on"):
         fetch([Job("http://127.0.0.1/", sha256="0" * 64)], tmp_path, policy=Policy(hash=False))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import os
 import threading
@@ -161,10 +160,10 @@ def test_the_cap_a_host_holds_and_other_hosts_do_not_wait(site: Site, engine: st
 
 
 def test_the_delay_a_host_holds(site: Site, engine: str, tmp_path: Path) -> None:
-    """Requests to a host start at least so far apart."""
-    fetch([site.url(f"/{n}") for n in range(5)], tmp_path, policy=policy(engine, delay=0.06, per_host=1))
-    times = [asked.when for asked in site.asked]
-    assert min(later - before for before, later in itertools.pairwise(times)) > 0.03
+    """Five requests have four delays between them, however many might be under way."""
+    report = fetch([site.url(f"/{n}") for n in range(5)], tmp_path, policy=policy(engine, delay=0.06, per_host=5))
+    assert report.ok
+    assert report.seconds >= 4 * 0.06
 
 
 def test_robots(site: Site, engine: str, tmp_path: Path) -> None:

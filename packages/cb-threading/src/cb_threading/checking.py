@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from cb_threading.errors import BadInput
-from cb_threading.journal import Record, journals, read_journal
+from cb_threading.journal import Record, journals, read_journals
 from cb_threading.store import digest_of
 from cb_threading.workers import WorkerGroup
 
@@ -33,9 +33,7 @@ def verify(folder: str | PathLike[str], *, jobs: int | None = None) -> Iterator[
         BadInput: Nothing was ever fetched there.
     """
     root = Path(folder)
-    records: dict[str, Record] = {}
-    for journal in journals(root):
-        records |= read_journal(journal)[0]
+    records, _ = read_journals(root)
     if not journals(root):
         raise BadInput(f"{root}: nothing was fetched there (no .cb-threading/journal.jsonl)")
     with WorkerGroup(name="verify") as group:

@@ -57,7 +57,7 @@ def ends(run: Callable[[], object]) -> int:
     """Run a command and return its status. Every error is one line; ``CB_DEBUG=1`` shows the traceback behind it."""
     from cb_threading.errors import BadInput, ThreadingError
 
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # stops as cleanly as Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as cleanly as Ctrl-C
     status: object = 1
     try:
         status = run()

@@ -78,7 +78,7 @@ def fetch_on_dask(
         scheduler: Its address, ``tcp://host:8786``.
         policy: How to fetch; its limits hold for each host, ``jobs`` for each worker.
         names: How files are named.
-        resume: Keep what earlier runs saved. The cluster must have as many workers as then.
+        resume: Keep what earlier runs saved, on whatever number of machines.
         force: Replace files that are there and not from here.
 
     Raises:

@@ -30,7 +30,7 @@ from cb_threading.workers import WorkerGroup
 __all__ = ["HttpEngine"]
 
 PIECE = 64 * 1024
-KEPT = 8  # connections that a thread keeps alive
+KEPT = 512  # connections that are kept alive, of all threads together
 
 
 class HttpEngine:
@@ -39,6 +39,7 @@ class HttpEngine:
     def __init__(self, policy: Policy, jobs: int) -> None:
         self._policy = policy
         self._jobs = jobs
+        self.kept: int = max(1, KEPT // jobs)
         self._tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
         self._active: dict[Exchange, socket.socket] = {}
@@ -197,7 +198,7 @@ class _Pool:
         """The current connection can be used again."""
         self._current = None
         self._idle[host] = connection
-        if len(self._idle) > KEPT:
+        if len(self._idle) > self._engine.kept:
             self._idle.popitem(last=False)[1].close()
 
     def drop(self) -> None:
@@ -214,7 +215,11 @@ class _Pool:
 
 
 def _has_something(connection: http.client.HTTPConnection) -> bool:
-    return connection.sock is None or bool(select.select([connection.sock], [], [], 0)[0])
+    if connection.sock is None:
+        return True
+    looking = select.poll()  # select() knows no more than 1024 descriptors
+    looking.register(connection.sock, select.POLLIN)
+    return bool(looking.poll(0))
 
 
 def _proxy_for(scheme: str, host: str) -> str | None:

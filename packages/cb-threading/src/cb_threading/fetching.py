@@ -22,6 +22,7 @@ from cb_threading.workers import WorkerGroup
 
 __all__ = ["Fetch", "fetch"]
 
+MOST_JOBS = 500
 STOP_WITHIN = 0.4  # seconds for the threads to end when they are told to
 
 
@@ -62,6 +63,8 @@ class Fetch:
         self._policy = policy or Policy()
         if min(self._policy.jobs, self._policy.per_host, self._policy.threads, self._policy.retry.attempts) < 1:
             raise BadInput("jobs, per_host, threads and attempts must be 1 or more")
+        if self._policy.jobs > MOST_JOBS:
+            raise BadInput(f"{self._policy.jobs} jobs are too many (at most {MOST_JOBS}: each takes a descriptor)")
         jobs = plan(urls, names=names)
         if not self._policy.hash and any(job.sha256 for job in jobs):
             raise BadInput("the list gives SHA-256 sums, but none are to be computed (leave the hash on)")

@@ -19,7 +19,7 @@ from typing import Any
 from cb_threading.errors import StoreError
 from cb_threading.names import RESERVED
 
-__all__ = ["Journal", "Part", "Record", "journals", "read_journal"]
+__all__ = ["Journal", "Part", "Record", "journals", "read_journals"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,21 @@ def journals(folder: Path) -> list[Path]:
     return sorted((folder / RESERVED).glob("journal*.jsonl"))
 
 
-def read_journal(path: Path) -> tuple[dict[str, Record], dict[str, Part]]:
-    """Return the last word about each file, and what was begun, by path. A torn line is passed over."""
+def read_journals(folder: Path) -> tuple[dict[str, Record], dict[str, Part]]:
+    """Return the last word about each file of a folder, and what was begun, by path."""
+    records: dict[str, Record] = {}
+    parts: dict[str, Part] = {}
+    for journal in journals(folder):
+        more, begun = _read(journal)
+        parts |= begun
+        for path, record in more.items():
+            if path not in records or records[path].mtime_ns < record.mtime_ns:
+                records[path] = record
+    return records, parts
+
+
+def _read(path: Path) -> tuple[dict[str, Record], dict[str, Part]]:
+    """What one journal says; its last word counts. A torn line is passed over."""
     records: dict[str, Record] = {}
     parts: dict[str, Part] = {}
     for line in _objects(path):

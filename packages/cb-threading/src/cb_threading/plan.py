@@ -6,10 +6,8 @@ folder, two URLs for one file.
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -63,6 +61,8 @@ def _key(path: str) -> str:
     """Two paths with one key are one file."""
     if path.isascii() and sys.platform != "darwin":
         return path
+    import unicodedata
+
     return unicodedata.normalize("NFC", path).casefold() if sys.platform == "darwin" else path
 
 
@@ -128,6 +128,8 @@ def _decoded(lines: Iterable[bytes], name: str) -> Iterator[str]:
 
 
 def _from_csv(texts: Iterator[str], name: str) -> Iterator[Job]:
+    import csv
+
     rows = csv.DictReader(texts, strict=True)
     try:
         if "url" not in (rows.fieldnames or ()):

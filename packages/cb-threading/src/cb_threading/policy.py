@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 __all__ = ["Policy", "Retry", "Timeout"]
+
+
+def _chance() -> float:
+    import random  # where nothing fails it is not needed
+
+    return random.random()  # noqa: S311 - nothing to be guessed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Retry:
     history: tuple[str, ...] = ()
 
     def after(
-        self, cause: str, *, retry_after: float | None = None, chance: Callable[[], float] = random.random
+        self, cause: str, *, retry_after: float | None = None, chance: Callable[[], float] = _chance
     ) -> tuple[Retry, float] | None:
         """Return what is left after a failure, and the seconds to wait before it; None: nothing is left."""
         tries = len(self.history)
@@ -55,7 +60,7 @@ class Policy:
     """All that can be said about how to fetch.
 
     Args:
-        jobs: Transfers at a time, over all hosts.
+        jobs: Transfers at a time, over all hosts; at most 500.
         per_host: Transfers at a time with one host (scheme, name and port).
         delay: Seconds between two requests' starts at one host; a longer Crawl-delay in its robots.txt counts instead.
         timeout: See `Timeout`.

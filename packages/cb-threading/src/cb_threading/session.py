@@ -10,8 +10,6 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol
 
 from cb_threading.exchange import REDIRECTS, ROBOTS_SIZE, Exchange, Failure, Robots
@@ -19,6 +17,7 @@ from cb_threading.hosts import Schedule
 from cb_threading.names import host_key, redirected
 from cb_threading.plan import Job
 from cb_threading.policy import Policy
+from cb_threading.politeness import retry_after
 from cb_threading.results import Progress, Result, State
 from cb_threading.store import Store, problem
 
@@ -198,7 +197,7 @@ class Session:
         self._try_again(exchange, Failure("status", str(exchange.status), exchange.status in self.policy.statuses), now)
 
     def _try_again(self, exchange: Exchange, failure: Failure, now: float) -> None:
-        wait = _retry_after(exchange.header.get("retry-after", "")) if failure.kind == "status" else None
+        wait = retry_after(exchange.header.get("retry-after", "")) if failure.kind == "status" else None
         if wait is not None and wait <= self.policy.retry.patience:
             self._schedule.hold(exchange.host, wait, now)
         left = exchange.retry.after(str(failure), retry_after=wait) if failure.again else None
@@ -334,20 +333,3 @@ class Session:
                 seconds,
                 slowest,
             )
-
-
-def _retry_after(text: str) -> float | None:
-    """Seconds, from either form of Retry-After (RFC 9110, 10.2.3); None for nonsense.
-
-    >>> _retry_after("120"), _retry_after("Thu, 01 Jan 1970 00:00:00 GMT"), _retry_after("soon")
-    (120.0, 0.0, None)
-    """
-    if text.isascii() and text.strip().isdecimal():
-        return float(text)
-    try:
-        then = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if then.tzinfo is None:
-        then = then.replace(tzinfo=UTC)
-    return max(0.0, (then - datetime.now(UTC)).total_seconds())

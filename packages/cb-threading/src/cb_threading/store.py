@@ -11,13 +11,13 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cb_threading.errors import Collision, StoreError
-from cb_threading.journal import Journal, Part, Record, read_journal
+from cb_threading.journal import Journal, Part, Record, read_journals
 from cb_threading.names import RESERVED
 from cb_threading.plan import Job
 from cb_threading.results import Result
@@ -90,14 +90,18 @@ class Store:
         except OSError as error:
             raise problem(folder, error) from error
 
-    def begin(self, jobs: Iterable[Job], *, resume: bool, force: bool) -> tuple[list[Record], dict[str, Part]]:
+    def begin(self, jobs: Sequence[Job], *, resume: bool, force: bool) -> tuple[list[Record], dict[str, Part]]:
         """Look at what is there: return what need not be fetched again, and of what a part can be gone on with.
 
         Raises:
             Collision: A file is in the way that is not from an earlier fetch here.
         """
-        records, parts = read_journal(self.journal.path)
-        usable = {path: part for path, part in parts.items() if resume and (self._parts / part.name).exists()}
+        records, parts = read_journals(self.folder)
+        there = set(os.listdir(self._parts)) if resume else set()  # noqa: PTH208 - names are all that is wanted
+        begun = ((job, parts[job.path]) for job in jobs if job.path in parts)
+        usable = {
+            job.path: part for job, part in begun if part.url == job.url and part.name == self.part_name(job) in there
+        }
         self._sweep({part.name for part in usable.values()})
         kept: list[Record] = []
         for job in jobs:
