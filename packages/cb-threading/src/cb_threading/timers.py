@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import ParamSpec, Self
 
@@ -77,7 +78,7 @@ class TimerService:
 
     def call_later(self, delay: float, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Handle:
         """Run *function* once, *delay* seconds from now."""
-        return self._add(delay, (lambda: function(*args, **kwargs)) if args or kwargs else function, None)
+        return self._add(delay, partial(function, *args, **kwargs) if args or kwargs else function, None)
 
     def call_every(self, seconds: float, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Handle:
         """Run *function* every so many seconds until it is cancelled, first after *seconds*.
@@ -87,7 +88,7 @@ class TimerService:
         """
         if seconds <= 0:
             raise ValueError(f"a timer cannot run every {seconds:g} s (more than 0)")
-        return self._add(seconds, lambda: function(*args, **kwargs), seconds)
+        return self._add(seconds, partial(function, *args, **kwargs), seconds)
 
     def _add(self, delay: float, call: Callable[[], object], every: float | None) -> Handle:
         handle = Handle(self, call, every)
