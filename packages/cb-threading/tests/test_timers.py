@@ -12,15 +12,22 @@ from cb_threading import TimerService
 def test_timers_run_in_the_order_of_their_times() -> None:
     """Whatever the order in which they were set; in one thread."""
     ran: list[tuple[str, str]] = []
-    done = threading.Event()
+    blocked, go, done = threading.Event(), threading.Event(), threading.Event()
 
     def run(name: str) -> None:
         ran.append((name, threading.current_thread().name))
 
+    def block() -> None:
+        blocked.set()
+        go.wait(30)
+
     with TimerService(name="clock") as timers:
-        for delay, name in ((0.03, "third"), (0.02, "second"), (0.0, "first")):
-            timers.call_later(delay, run, name)
-        timers.call_later(0.04, done.set)
+        timers.call_later(0, block)  # until all are set
+        assert blocked.wait(30)
+        for overdue, name in ((10, "third"), (20, "second"), (30, "first")):
+            timers.call_later(-overdue, run, name)
+        timers.call_later(0, done.set)
+        go.set()
         assert done.wait(30)
     assert [name for name, _ in ran] == ["first", "second", "third"]
     assert {thread for _, thread in ran} == {"clock"}
