@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 Answer = Callable[["Site", socket.socket, "Asked"], object]
 
@@ -145,6 +146,21 @@ def first(*answers: Answer) -> Answer:
     return answer
 
 
+class Connection(socket.socket):
+    """Tells when its first byte is about to be sent: from then on the client may have its answer, and go on."""
+
+    before_sending: Callable[[], None] | None = None
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        self.tell()
+        super().sendall(data, flags)
+
+    def tell(self) -> None:
+        tell, self.before_sending = self.before_sending, None
+        if tell is not None:
+            tell()
+
+
 class Site:
     """The server. ``routes`` are answers by path; what has none is the page of its path."""
 
@@ -153,10 +169,10 @@ class Site:
         self.asked: list[Asked] = []
         self.stalled = threading.Semaphore(0)  # released for each answer that stalls
         self.released = threading.Event()
-        self.most = 0  # requests that were being answered at the same time
+        self.most = 0  # requests that waited for their answer at the same time
         self._now = 0
         self._lock = threading.Lock()
-        self._connections: set[socket.socket] = set()
+        self._connections: set[Connection] = set()
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.host = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -176,7 +192,7 @@ class Site:
         with self._lock:
             return next(asked.header for asked in reversed(self.asked) if asked.path == path)
 
-    def close(self, connection: socket.socket, *, reset: bool = False) -> None:
+    def close(self, connection: Any, *, reset: bool = False) -> None:
         if reset:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         else:
@@ -189,9 +205,10 @@ class Site:
     def _accept(self) -> None:
         while True:
             try:
-                connection, _ = self._listener.accept()
+                accepted, _ = self._listener.accept()
             except OSError:
                 return
+            connection = Connection(fileno=accepted.detach())
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._connections.add(connection)
@@ -199,7 +216,7 @@ class Site:
             self._threads.append(thread)
             thread.start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: Connection) -> None:
         pending = b""
         with suppress(OSError, ValueError):
             while connection.fileno() >= 0:
@@ -212,7 +229,7 @@ class Site:
                 self._answer(connection, text.decode("iso-8859-1"))
         self.close(connection)
 
-    def _answer(self, connection: socket.socket, text: str) -> None:
+    def _answer(self, connection: Connection, text: str) -> None:
         first_line, *lines = text.split("\r\n")
         header = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         asked = Asked(first_line.split()[1], header, time.monotonic())
@@ -220,11 +237,15 @@ class Site:
             self.asked.append(asked)
             self._now += 1
             self.most = max(self.most, self._now)
+        connection.before_sending = self._leave
         try:
             self.routes.get(asked.path, body(page(asked.path)))(self, connection, asked)
         finally:
-            with self._lock:
-                self._now -= 1
+            connection.tell()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._now -= 1
 
     def end(self) -> None:
         """Close everything, and wait for the threads."""
