@@ -12,7 +12,7 @@ from cb_mail.errors import AddressError
 from cb_mail.header import phrase
 from cb_mail.text import one_line, shown
 
-__all__ = ["Address", "address_of", "addresses_of"]
+__all__ = ["Address", "address_of", "addresses_of", "split", "split_list"]
 
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]+"
 _LOCAL: Final = re.compile(rf'{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~]|\\[ -~])*"')
@@ -58,28 +58,13 @@ class Address:
         Raises:
             AddressError: It is none of these.
         """
-        one_line("address", text, AddressError)
-        if len(text) > _LONGEST:
-            raise AddressError(f"address: {len(text):,} characters are too many: {shown(text)}")
-        if not (found := _NAMED.fullmatch(text)):
-            return cls(text.strip())
-        quoted, bare, addr = found.groups()
-        name = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else bare
-        return cls(addr.strip(), name)
+        name, addr = split(text)
+        return cls(addr, name)
 
     @classmethod
     def parse_list(cls, text: str) -> tuple[Self, ...]:
         """Read addresses with commas between them; a comma in a quoted name is part of it."""
-        listed, place = [], 0
-        while place < len(text):
-            found = _ONE.match(text, place)
-            end = found.end() if found else place
-            if end < len(text) and text[end] != ",":
-                raise AddressError(f"{shown(text)}: the {text[end]} at character {end + 1} has no end (close it)")
-            if one := text[place:end].strip():
-                listed.append(cls.parse(one))
-            place = end + 1
-        return tuple(listed)
+        return tuple(cls(addr, name) for name, addr in map(split, split_list(text)))
 
     def with_name(self, name: str = "") -> Self:
         """Return the same mailbox under *name*, or under its own local part."""
@@ -157,6 +142,31 @@ def _a_labels(addr: str, domain: str) -> str:
         return idna.encode(domain, uts46=True).decode("ascii")
     except idna.IDNAError as error:
         raise AddressError(f"{shown(addr)} is no address: {shown(domain)} is no domain: {error}") from error
+
+
+def split(text: str) -> tuple[str, str]:
+    """Take one address with its name apart, without a look at what they are."""
+    one_line("address", text, AddressError)
+    if len(text) > _LONGEST:
+        raise AddressError(f"address: {len(text):,} characters are too many: {shown(text)}")
+    if not (found := _NAMED.fullmatch(text)):
+        return "", text.strip()
+    quoted, bare, addr = found.groups()
+    return (re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else bare), addr.strip()
+
+
+def split_list(text: str) -> list[str]:
+    """Take a list of addresses apart at its commas."""
+    listed, place = [], 0
+    while place < len(text):
+        found = _ONE.match(text, place)
+        end = found.end() if found else place
+        if end < len(text) and text[end] != ",":
+            raise AddressError(f"{shown(text)}: the {text[end]} at character {end + 1} has no end (close it)")
+        if one := text[place:end].strip():
+            listed.append(one)
+        place = end + 1
+    return listed
 
 
 def address_of(given: Address | str) -> Address:
