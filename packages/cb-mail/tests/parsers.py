@@ -22,7 +22,10 @@ class Perl:
 
     def __init__(self, script: str, module: str) -> None:
         perl = shutil.which("perl")
-        if perl is None or subprocess.run([perl, f"-M{module}", "-e", "1"], capture_output=True, check=False).returncode:
+        if (
+            perl is None
+            or subprocess.run([perl, f"-M{module}", "-e", "1"], capture_output=True, check=False).returncode
+        ):
             pytest.skip(f"{module} is not installed (apt install libmime-tools-perl libemail-mime-perl)")
         self._process = subprocess.Popen(
             [perl, str(HERE / script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

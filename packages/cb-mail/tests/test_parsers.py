@@ -14,17 +14,37 @@ from hypothesis import strategies as st
 from parsers import Perl, cpython
 
 FULL = os.environ.get("CB_FAULTS") == "full"
-LETTERS = st.characters(exclude_categories=("Cc", "Cs", "Cn", "Zl", "Zp"), exclude_characters="\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-WORDS = st.text(LETTERS, max_size=120) | st.sampled_from(["", " ", "a  b", "=?", "?=", "x" * 1100, "ü" * 400, 'a "q" \\ b', "a, b; c@d <e>", " lead", "trail "]) 
+LETTERS = st.characters(
+    exclude_categories=("Cc", "Cs", "Cn", "Zl", "Zp"),
+    exclude_characters="\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+)
+WORDS = st.text(LETTERS, max_size=120) | st.sampled_from(
+    ["", " ", "a  b", "=?", "?=", "x" * 1100, "ü" * 400, 'a "q" \\ b', "a, b; c@d <e>", " lead", "trail "]
+)
 LINES = st.text(st.characters(exclude_categories=("Cs",)), max_size=300) | st.lists(
-    st.sampled_from([".", "..", "From x", "--", "", " ", "tab\t ", "=", "=20", "x" * 998, "y" * 999, "z" * 3000, "ü" * 500, "end"]), max_size=8
+    st.sampled_from(
+        [".", "..", "From x", "--", "", " ", "tab\t ", "=", "=20", "x" * 998, "y" * 999, "z" * 3000, "ü" * 500, "end"]
+    ),
+    max_size=8,
 ).map("\n".join)
 SUBJECTS = WORDS.filter(lambda text: "=?" not in text or "?=" not in text)
-NAMES = st.text(LETTERS, max_size=60).filter(lambda text: text == text.strip() and "=?" not in text and "/" not in text and "\\" not in text)
+NAMES = st.text(LETTERS, max_size=60).filter(
+    lambda text: text == text.strip() and "=?" not in text and "/" not in text and "\\" not in text
+)
 LOCALS = st.from_regex(r"[a-z0-9!#$%&'*+_-]{1,12}(\.[a-z0-9]{1,8})?", fullmatch=True)
-ADDRESSES = st.builds(lambda local, domain, name: Address(f"{local}@{domain}", name), LOCALS, st.sampled_from(["example.com", "a.b.example", "bücher.example"]), NAMES)
+ADDRESSES = st.builds(
+    lambda local, domain, name: Address(f"{local}@{domain}", name),
+    LOCALS,
+    st.sampled_from(["example.com", "a.b.example", "bücher.example"]),
+    NAMES,
+)
 # Perl takes a name "0" for none.
-FILES = st.builds(Attachment, st.binary(max_size=400), NAMES.filter(lambda name: name not in {".", "..", "0", ""} and len(name.encode()) < 200), st.sampled_from(["", "image/png", "text/plain"]))
+FILES = st.builds(
+    Attachment,
+    st.binary(max_size=400),
+    NAMES.filter(lambda name: name not in {".", "..", "0", ""} and len(name.encode()) < 200),
+    st.sampled_from(["", "image/png", "text/plain"]),
+)
 
 
 def normal(text: str) -> bytes:
@@ -86,18 +106,29 @@ def expected(message: Message, html: str | None, text: str) -> dict[str, Any]:
     eight_bit=st.booleans(),
 )
 @pytest.mark.faults
-def test_all_readers_see_what_was_written(readers: Any, eight_bit: bool, html: str | None, text: str, note: str | None, **given_: Any) -> None:
+def test_all_readers_see_what_was_written(
+    readers: Any, eight_bit: bool, html: str | None, text: str, note: str | None, **given_: Any
+) -> None:
     """Tree, names, fields and every byte; no reader has anything to say against it."""
     message = Message(
-        given_["sender"], given_["to"], given_["subject"], text, html, cc=given_["cc"], attachments=given_["files"],
-        inline=given_["images"], headers=None if note is None else {"X-Note": note},
+        given_["sender"],
+        given_["to"],
+        given_["subject"],
+        text,
+        html,
+        cc=given_["cc"],
+        attachments=given_["files"],
+        inline=given_["images"],
+        headers=None if note is None else {"X-Note": note},
     )
     raw = message.as_bytes(eight_bit=eight_bit)
     tree = expected(message, html, text)
     lines = raw.split(b"\r\n")
     assert max(map(len, lines)) <= 998
     assert lines[-1] == b""
-    assert not {b"\r", b"\n", b"\0"} & {line[i : i + 1] for line in lines for i in range(len(line)) if line[i] in b"\r\n\0"}
+    assert not {b"\r", b"\n", b"\0"} & {
+        line[i : i + 1] for line in lines for i in range(len(line)) if line[i] in b"\r\n\0"
+    }
     head = raw.partition(b"\r\n\r\n")[0]
     assert head.isascii()
     assert all(line.strip() for line in head.split(b"\r\n"))

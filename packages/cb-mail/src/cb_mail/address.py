@@ -19,7 +19,9 @@ _LOCAL: Final = re.compile(rf'{_ATOM}(?:\.{_ATOM})*|"(?:[ !#-\[\]-~]|\\[ -~])*"'
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 # The usual kind, for which one test answers all questions.
-_PLAIN: Final = re.compile(rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~-]{{1,30}}(?:\.[A-Za-z0-9_+-]{{1,30}})?@{_LABEL}(?:\.{_LABEL}){{0,2}}")
+_PLAIN: Final = re.compile(
+    rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~-]{{1,30}}(?:\.[A-Za-z0-9_+-]{{1,30}})?@{_LABEL}(?:\.{_LABEL}){{0,2}}"
+)
 _NAMED: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^"<>]*?))\s*<([^<>]*)>\s*')
 _ONE: Final = re.compile(r'(?:[^",<]|"(?:[^"\\]|\\.)*"|<[^>]*>)*')
 _LONGEST: Final = 1000  # characters of a name and an address

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["merge", "preview"]
 
 
-class _Rate(click.ParamType):
+class _Rate(click.ParamType[tuple[float, float]]):
     """So many in so long: ``100/min``."""
 
     name = "rate"
@@ -53,7 +53,9 @@ def _rows(path: Path) -> Rows:
     metavar="N",
     help="The most messages a connection may leave unknown if all breaks; more is faster.",
 )
-@click.option("--per-connection", type=click.IntRange(1), default=100, show_default=True, metavar="N", help="Then connect anew.")
+@click.option(
+    "--per-connection", type=click.IntRange(1), default=100, show_default=True, metavar="N", help="Then connect anew."
+)
 @click.option("--resume", is_flag=True, help="Go on with a merge that was begun.")
 @click.option("--again", is_flag=True, help="Send all of it once more.")
 @click.option("--results", type=FILE, metavar="FILE", help="CSV, or .jsonl; by default ROWS.results.csv.")
@@ -111,7 +113,7 @@ def _deliver(path: Path, number: int, total: int, results: Path, options: dict[s
     interrupted = False
     totals = None
     try:
-        with click.progressbar(length=count, label="sending", file=sys.stderr if shown else open("/dev/null", "w")) as bar:
+        with click.progressbar(length=count, label="sending", file=sys.stderr, hidden=not shown) as bar:
             totals = deliver(
                 path,
                 connect,
@@ -206,7 +208,8 @@ def _page(raw: bytes) -> str:
     html = next((part for part in parts if part.content_type == "text/html" and not part.name), None)
     if html is None:
         text = next((part for part in parts if part.content_type == "text/plain" and not part.name), None)
-        return f"<!doctype html><meta charset=utf-8><pre>{escape(text.data.decode('utf-8', 'replace') if text else '')}</pre>"
+        words = escape(text.data.decode("utf-8", "replace")) if text else ""
+        return f"<!doctype html><meta charset=utf-8><pre>{words}</pre>"
     page = html.data.decode("utf-8", "replace")
     for part in parts:
         if part.content_id:

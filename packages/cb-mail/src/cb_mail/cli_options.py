@@ -43,9 +43,13 @@ def server_options(*, required: bool = False) -> Callable[[Command], Command]:
         ),
         click.option("--ca", type=FILE, metavar="FILE", help="Certificates to trust, instead of the system's."),
         click.option("--helo", default="", metavar="NAME", help="The name that we give."),
-        click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60, show_default=True, metavar="SECONDS"),
+        click.option(
+            "--timeout", type=click.FloatRange(0, min_open=True), default=60, show_default=True, metavar="SECONDS"
+        ),
         click.option("--bind", default="", metavar="ADDRESS", help="What to connect from."),
-        click.option("--password-command", default="", metavar="COMMAND", help="Its first line of output is the password."),
+        click.option(
+            "--password-command", default="", metavar="COMMAND", help="Its first line of output is the password."
+        ),
         click.option("--no-pipelining", is_flag=True, help="One command at a time, for old firewalls."),
     ]
 
@@ -64,7 +68,10 @@ def client_of(options: dict[str, Any], *, window: int = 1, most: int = 100) -> C
     from cb_mail.url import Place
     from cb_mail.wire import client_context
 
-    taken = {name: options.pop(name) for name in ("server", "tls", "ca", "helo", "timeout", "bind", "password_command", "no_pipelining")}
+    taken = {
+        name: options.pop(name)
+        for name in ("server", "tls", "ca", "helo", "timeout", "bind", "password_command", "no_pipelining")
+    }
     if not taken["server"]:
         raise click.UsageError("Missing option '--server' (or $CB_MAIL_SERVER)")
     try:
@@ -77,7 +84,9 @@ def client_of(options: dict[str, Any], *, window: int = 1, most: int = 100) -> C
         try:
             context.load_verify_locations(taken["ca"])
         except OSError as error:
-            raise click.BadParameter(f"{taken['ca']}: {error.strerror or 'no certificate'}", param_hint="--ca") from error
+            raise click.BadParameter(
+                f"{taken['ca']}: {error.strerror or 'no certificate'}", param_hint="--ca"
+            ) from error
     credentials = None
     if place.user:
         credentials = find_credentials(place.user, place.host, command=taken["password_command"])
@@ -105,7 +114,11 @@ def client_of(options: dict[str, Any], *, window: int = 1, most: int = 100) -> C
 def spool_option(command: Command) -> Command:
     """Add the option that says which spool."""
     option = click.option(
-        "--spool", type=FILE, envvar="CB_MAIL_SPOOL", metavar="FILE", help="By default in ~/.local/state (or $CB_MAIL_SPOOL)."
+        "--spool",
+        type=FILE,
+        envvar="CB_MAIL_SPOOL",
+        metavar="FILE",
+        help="By default in ~/.local/state (or $CB_MAIL_SPOOL).",
     )
     return option(command)
 

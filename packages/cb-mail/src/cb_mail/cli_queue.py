@@ -67,7 +67,9 @@ def show(number: int, spool: Path | None) -> None:
 
 @queue.command()
 @click.option("--watch", is_flag=True, help="Go on for ever, and send what becomes due.")
-@click.option("--every", type=click.FloatRange(0.1), default=10, show_default=True, metavar="SECONDS", help="With --watch.")
+@click.option(
+    "--every", type=click.FloatRange(0.1), default=10, show_default=True, metavar="SECONDS", help="With --watch."
+)
 @click.option("--on-unknown", type=click.Choice(["hold", "resend"]), default="hold", show_default=True)
 @click.option("--window", type=click.IntRange(1, 1000), default=16, show_default=True, metavar="N")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -84,12 +86,12 @@ def run(watch: bool, every: float, on_unknown: Any, window: int, form: str, spoo
             try:
                 with connect() as client:
                     totals = opened.run(client, on_unknown=on_unknown, progress=lambda result: told(result, form))
+                if not watch:
+                    return status_of(refused=totals.refused, deferred=totals.deferred, unknown=totals.unknown)
             except (ConnectError, ServerError) as error:
                 if not watch:
                     raise
                 say(str(error))
-            if not watch:
-                return status_of(refused=totals.refused, deferred=totals.deferred, unknown=totals.unknown)
             time.sleep(every)
 
 
@@ -115,7 +117,14 @@ _change("remove", "Forget NUMBER, or all that is done.")
 
 
 @queue.command()
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), required=True, metavar="FILE", help="CSV, or .jsonl.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    metavar="FILE",
+    help="CSV, or .jsonl.",
+)
 @spool_option
 def export(output: Path, spool: Path | None) -> None:
     """Write what became of every receiver to FILE."""

@@ -19,21 +19,32 @@ __all__ = ["send"]
 
 
 @click.command()
-@click.option("--from", "-f", "sender", envvar="CB_MAIL_FROM", metavar="ADDRESS", help="Who it is from (or $CB_MAIL_FROM).")
+@click.option(
+    "--from", "-f", "sender", envvar="CB_MAIL_FROM", metavar="ADDRESS", help="Who it is from (or $CB_MAIL_FROM)."
+)
 @click.option("--to", multiple=True, metavar="ADDRESS", help="A receiver, or several with commas; as often as needed.")
 @click.option("--cc", multiple=True, metavar="ADDRESS", help="Others who are shown.")
 @click.option("--bcc", multiple=True, metavar="ADDRESS", help="Others who are not.")
 @click.option("--reply-to", multiple=True, metavar="ADDRESS")
 @click.option("--subject", default="", metavar="TEXT")
-@click.option("--body", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE", help="The text; - is stdin, the default.")
+@click.option(
+    "--body",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="The text; - is stdin, the default.",
+)
 @click.option("--html", type=FILE, metavar="FILE", help="The same as HTML; without --body the text is made of it.")
 @click.option("--attach", multiple=True, type=FILE, metavar="FILE")
 @click.option("--inline", multiple=True, metavar="CID=FILE", help="What HTML shows by cid:CID.")
 @click.option("--header", multiple=True, metavar="'NAME: VALUE'")
 @click.option("--unsubscribe", multiple=True, metavar="LINK", help="https or mailto; one click with https.")
-@click.option("--eml", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE", help="A whole message; - is stdin.")
+@click.option(
+    "--eml", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE", help="A whole message; - is stdin."
+)
 @click.option("-t", "read_recipients", is_flag=True, help="As sendmail: a whole message on stdin, its receivers in it.")
-@click.option("-i", "ignored", is_flag=True, hidden=True, help="As sendmail: a dot does not end the message. It never does.")
+@click.option(
+    "-i", "ignored", is_flag=True, hidden=True, help="As sendmail: a dot does not end the message. It never does."
+)
 @click.option("--dry-run", is_flag=True, help="Print the message instead of sending it.")
 @click.option("--queue", is_flag=True, help="Keep it in the spool first, and try again later if the server wants that.")
 @click.option("-o", "--output", type=FILE, metavar="FILE", help="With --dry-run: where to write it.")
@@ -75,7 +86,9 @@ def send(**options: Any) -> int:
     if result.ok and not quiet:
         say("message sent")
     count = {state: len(result.of(state)) for state in ("refused", "deferred", "unknown", "not_tried")}
-    return status_of(refused=count["refused"], deferred=count["deferred"] + count["not_tried"], unknown=count["unknown"])
+    return status_of(
+        refused=count["refused"], deferred=count["deferred"] + count["not_tried"], unknown=count["unknown"]
+    )
 
 
 def _queued(message: Message | RawMessage, path: Path, connect: Any, form: str) -> int:
@@ -117,7 +130,6 @@ def _eml(options: dict[str, Any]) -> RawMessage:
 
 
 def _composed(options: dict[str, Any]) -> Message:
-    from cb_mail.address import Address
     from cb_mail.message import Message
 
     if not options["sender"]:

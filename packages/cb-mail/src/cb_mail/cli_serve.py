@@ -22,20 +22,56 @@ __all__ = ["serve"]
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen; anything else lets others in.")
-@click.option("--port", type=click.IntRange(0, 65535), default=1025, show_default=True, metavar="PORT", help="For mail; 0 is any free one.")
-@click.option("--web", type=click.IntRange(0, 65535), default=8025, show_default=True, metavar="PORT", help="For the inbox.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Where to listen; anything else lets others in.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=1025,
+    show_default=True,
+    metavar="PORT",
+    help="For mail; 0 is any free one.",
+)
+@click.option(
+    "--web", type=click.IntRange(0, 65535), default=8025, show_default=True, metavar="PORT", help="For the inbox."
+)
 @click.option("--no-web", is_flag=True, help="No inbox.")
-@click.option("--web-host", multiple=True, metavar="NAME", help="A name that browsers may use for it, besides localhost.")
-@click.option("--maildir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep messages there, not in memory.")
+@click.option(
+    "--web-host", multiple=True, metavar="NAME", help="A name that browsers may use for it, besides localhost."
+)
+@click.option(
+    "--maildir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Keep messages there, not in memory.",
+)
 @click.option("--relay", metavar="URL", help="Send each message on to a server, too.")
-@click.option("--fail", multiple=True, metavar="POINT:ACTION[:WHEN]", help="As RCPT:451:30%, EOM:cut, MAIL:delay=2; as often as needed.")
+@click.option(
+    "--fail",
+    multiple=True,
+    metavar="POINT:ACTION[:WHEN]",
+    help="As RCPT:451:30%, EOM:cut, MAIL:delay=2; as often as needed.",
+)
 @click.option("--seed", type=int, help="The same faults by chance each time.")
 @click.option("--hide", multiple=True, metavar="KEYWORD", help="Do not offer CHUNKING, PIPELINING, …")
-@click.option("--size", type=click.IntRange(1), default=64 << 20, metavar="OCTETS", help="The largest message; 64 MiB by default.")
+@click.option(
+    "--size", type=click.IntRange(1), default=64 << 20, metavar="OCTETS", help="The largest message; 64 MiB by default."
+)
 @click.option("--certificate", type=FILE, metavar="FILE", help="Certificate and key (PEM): offer STARTTLS.")
 @click.option("--tls", is_flag=True, help="With --certificate: TLS from the start.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How each message is told.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How each message is told.",
+)
 def serve(**options: Any) -> int:
     """Catch mail on this machine: take all, deliver none, show it in a browser.
 
@@ -115,7 +151,9 @@ def _context(options: dict[str, Any]) -> Any:
     try:
         context.load_cert_chain(options["certificate"])
     except OSError as error:
-        words = error.strerror if not isinstance(error, ssl.SSLError) and error.strerror else "no certificate with its key"
+        words = (
+            error.strerror if not isinstance(error, ssl.SSLError) and error.strerror else "no certificate with its key"
+        )
         raise click.BadParameter(f"{options['certificate']}: {words}", param_hint="--certificate") from error
     return context
 
@@ -140,7 +178,9 @@ def _tell(number: str, message: Received, form: str) -> None:
         }
         sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
     else:
-        sys.stdout.write(f"{number}  {message.sender or '<>'} -> {', '.join(message.recipients)}  {len(message.data):,} octets\n")
+        sys.stdout.write(
+            f"{number}  {message.sender or '<>'} -> {', '.join(message.recipients)}  {len(message.data):,} octets\n"
+        )
     sys.stdout.flush()
 
 

@@ -153,15 +153,7 @@ class Client:
             AuthError: It refuses the login. Nothing was sent.
             ServerError: It does not want to talk. Nothing was sent.
         """
-        error: MailError | None = None
-        results = self.send_many([message])
-        try:
-            result = next(results)
-            next(results, None)
-        except (ConnectError, MailError) as broken:
-            error = broken
-        if error:
-            raise error
+        result, *_ = list(self.send_many([message]))
         return result
 
     def send_many(self, messages: Iterable[Sendable | None]) -> Iterator[Result]:
@@ -208,7 +200,7 @@ class Client:
         try:
             action = next(steps)
             while True:
-                action = self._step(steps, action)
+                action = self._step(steps, action)  # type: ignore[assignment]  # a Result comes from `sending` alone
         except StopIteration as stop:
             back: Back = stop.value
             return back
@@ -253,7 +245,9 @@ class Client:
 def _own_name() -> str:
     """Return this machine's name for EHLO: with a domain, or as an address literal."""
     name = socket.gethostname()
-    return name if "." in name and name.replace(".", "").replace("-", "").isalnum() and name.isascii() else "[127.0.0.1]"
+    return (
+        name if "." in name and name.replace(".", "").replace("-", "").isalnum() and name.isascii() else "[127.0.0.1]"
+    )
 
 
 def send(message: Sendable, server: str, **options: object) -> Result:

@@ -70,7 +70,9 @@ class _Transaction:
     def __init__(self, number: int, message: Sendable, recipients: Iterable[Address]) -> None:
         self.number = number
         self.message = message
-        self.answers: dict[Address, RecipientResult | None] = dict.fromkeys(recipients)  # None: no answer yet, or accepted
+        self.answers: dict[Address, RecipientResult | None] = dict.fromkeys(
+            recipients
+        )  # None: no answer yet, or accepted
         self.settled: list[RecipientResult] = []  # by an earlier transaction of the same message
         self.again: list[Address] = []
         self.ended = False
@@ -181,9 +183,9 @@ def deliver(
         yield from plan.answers(0)
         yield from plan.others()
     except (ConnectError, ProtocolError) as error:
-        for one in (*under_way, *plan.rest):
-            state: State = "unknown" if one.ended else "not_tried"
-            yield Outcome(one.number, one.close(state, text=str(error)))
+        for left in (*under_way, *plan.rest):
+            state: State = "unknown" if left.ended else "not_tried"
+            yield Outcome(left.number, left.close(state, text=str(error)))
         under_way.clear()
         raise
 
@@ -236,7 +238,7 @@ class _Plan:
     # RFC 3030 -----------------------------------------------------------------------------------
 
     def _chunks(self, transaction: _Transaction) -> Delivery:
-        """MAIL, RCPT and the message itself, for nothing is waited for. RSET, for the one before may come to nothing."""
+        """MAIL, RCPT and the message: nothing is waited for. RSET first, for the one before may come to nothing."""
         head = [b"RSET\r\n", *transaction.commands()]
         if all(isinstance(one, bytes) for one in transaction.pieces):
             head.append(b"BDAT %d LAST\r\n" % transaction.size)
@@ -310,7 +312,9 @@ class _Plan:
         else:
             yield from self._body(transaction)
 
-    def _one_by_one(self, transaction: _Transaction, commands: list[bytes]) -> Generator[Action | Outcome, Reply, tuple[bool, Reply]]:
+    def _one_by_one(
+        self, transaction: _Transaction, commands: list[bytes]
+    ) -> Generator[Action | Outcome, Reply, tuple[bool, Reply]]:
         replies = []
         *lines, data = commands
         for line in lines:

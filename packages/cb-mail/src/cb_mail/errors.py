@@ -50,7 +50,7 @@ class AuthError(MailError):
 
 
 class ServerError(MailError):
-    """A reply that ends what was asked for; ``code``, ``enhanced`` (like ``5.1.1``, or empty) and ``reply`` are its own."""
+    """A reply that ends what was asked for; its ``code``, ``enhanced`` code (like ``5.1.1``, or empty) and words."""
 
     def __init__(self, text: str, *, code: int, enhanced: str = "", reply: str = "") -> None:
         super().__init__(text)

@@ -42,8 +42,10 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> Fault:
-        """Read ``POINT:ACTION[:WHEN]``: an action is a code, ``cut``, ``stall``, ``endless`` or ``delay=SECONDS``;
-        WHEN is ``30%``, ``first=2`` or a pattern of addresses.
+        """Read ``POINT:ACTION[:WHEN]``.
+
+        An action is a code, ``cut``, ``stall``, ``endless`` or ``delay=SECONDS``; WHEN is ``30%``, ``first=2`` or a
+        pattern of addresses.
 
         Raises:
             ValueError: It is none.
@@ -55,7 +57,9 @@ class Fault:
         what, _, when = rest.partition(":")
         found = _ACTION.fullmatch(what)
         if point.upper() not in POINTS or not found:
-            raise ValueError(f"fault {shown(text)}: not POINT:ACTION[:WHEN], as RCPT:451:30% or EOM:cut ({' '.join(POINTS)})")
+            raise ValueError(
+                f"fault {shown(text)}: not POINT:ACTION[:WHEN], as RCPT:451:30% or EOM:cut ({' '.join(POINTS)})"
+            )
         fault = cls(point.upper(), int(found[1] or 0), found[2] or "", float(found[3] or 0))
         if percent := re.fullmatch(r"(\d+(?:\.\d+)?)%", when):
             fault.chance = float(percent[1]) / 100
@@ -82,7 +86,7 @@ class Faults:
         self._at: dict[str, list[Fault]] = {}
         for fault in faults:
             self._at.setdefault(fault.point, []).append(fault)
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311 - faults are no secrets
 
     def at(self, point: str, address: str = "") -> Fault | None:
         """Return what goes wrong here, or None."""

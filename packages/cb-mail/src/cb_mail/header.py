@@ -59,7 +59,9 @@ def _encoded_words(text: str, first: int) -> list[str]:
     unsafe = sum(byte not in _SAFE and byte != 32 for byte in raw)
     q = len(raw) + 2 * unsafe <= len(raw) * 4 / 3 + 2
     room = min(max(first, 25), 75) - 12  # =?utf-8?q? and ?=
-    words, word, length = [], [], 0
+    words: list[str] = []
+    word: list[str] = []
+    length = 0
     for letter in text:
         octets = letter.encode()
         size = sum(len(_Q[byte]) for byte in octets) if q else len(octets)

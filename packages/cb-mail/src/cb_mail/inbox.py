@@ -28,7 +28,9 @@ class View:
         """Read a message; one that cannot be read whole is shown as far as it goes."""
         parsed = email.message_from_bytes(message.data, policy=email.policy.default)
         assert isinstance(parsed, EmailMessage)
-        fields = {name: _field(parsed, name) for name in ("From", "To", "Cc", "Reply-To", "Subject", "Date", "Message-ID")}
+        fields = {
+            name: _field(parsed, name) for name in ("From", "To", "Cc", "Reply-To", "Subject", "Date", "Message-ID")
+        }
         return cls(number, message, tuple(parts_of(message.data)), fields)
 
     @property

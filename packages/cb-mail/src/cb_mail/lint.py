@@ -88,9 +88,9 @@ def _found(raw: bytes) -> Iterator[str]:
         yield from _html(html, parts, types)
     if len(raw) > _LARGE:
         yield f"{len(raw) / 1e6:.0f} MB (many servers take 25 MB at most; send a link)"
-    if str(message["Precedence"] or "").lower() == "bulk" or message["List-Id"]:
-        if not message["List-Unsubscribe"]:
-            yield "no List-Unsubscribe (large providers want one click for bulk mail, RFC 8058)"
+    bulk = str(message["Precedence"] or "").lower() == "bulk" or message["List-Id"]
+    if bulk and not message["List-Unsubscribe"]:
+        yield "no List-Unsubscribe (large providers want one click for bulk mail, RFC 8058)"
     for name in ("From", "To", "Cc"):
         for one in str(message[name] or "").split(","):
             if "xn--" in one:

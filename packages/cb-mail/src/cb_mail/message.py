@@ -23,9 +23,11 @@ __all__ = ["Envelope", "Message", "date_field", "new_message_id"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,75}")
 _OWN: Final = frozenset(
-    "bcc cc date from list-unsubscribe list-unsubscribe-post message-id mime-version reply-to subject to".split()
+    {"bcc", "cc", "date", "from", "list-unsubscribe", "list-unsubscribe-post", "message-id", "mime-version"}
+    | {"reply-to", "subject", "to"}
 )
-_MESSAGE_ID: Final = re.compile(r"<[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,200}@[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\[\]:-]{1,255}>")
+_ID: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,200}"
+_MESSAGE_ID: Final = re.compile(rf"<{_ID}@(?:{_ID}|\[[A-Za-z0-9.:]{{1,60}}\])>")
 _LINK: Final = re.compile(r"(?:https://|mailto:)[!#-;=?-Z\[\]_a-z~%&$'()*+,]{1,900}")
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -165,9 +167,7 @@ class Message:
     @property
     def size(self) -> int:
         """Octets as 7 bit, without reading a file: within a few of what is sent."""
-        return sum(
-            len(piece) if isinstance(piece, bytes) else piece.encoded_size for piece in self.pieces()
-        )
+        return sum(len(piece) if isinstance(piece, bytes) else piece.encoded_size for piece in self.pieces())
 
     def _head(self, *, utf8: bool) -> bytes:
         lines = [addresses("From", [self.sender.header(utf8=utf8)])]

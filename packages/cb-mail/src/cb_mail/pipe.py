@@ -26,7 +26,11 @@ def pipe(message: Sendable, program: str = "sendmail", *, timeout: float = 300) 
     eol = b"".join(flat(message.pieces(eight_bit=True, utf8=message.needs_smtputf8))).replace(b"\r\n", b"\n")
     try:
         done = subprocess.run(
-            [program, "-i", "-f", sender, "--", *recipients], input=eol, capture_output=True, timeout=timeout, check=False
+            [program, "-i", "-f", sender, "--", *recipients],
+            input=eol,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
         )
     except OSError as error:
         raise ConnectError(f"{program}: {error.strerror} (is a mail server installed here?)") from error

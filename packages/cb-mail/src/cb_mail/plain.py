@@ -1,4 +1,4 @@
-"""HTML as text: what a reader without HTML sees of a message. Lines, lists, links and headings are kept, nothing else."""
+"""HTML as text, for who reads no HTML. Lines, lists, links and headings are kept, nothing else."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 
 __all__ = ["text_of"]
 
-_BLOCKS: Final = frozenset(
-    "address article aside blockquote div dl fieldset footer form h1 h2 h3 h4 h5 h6 header hr li main nav ol p pre "
-    "section table tr ul".split()
-)
-_APART: Final = frozenset("blockquote h1 h2 h3 h4 h5 h6 ol p pre table ul".split())
-_UNSEEN: Final = frozenset("head noscript script style template title".split())
+_APART: Final = frozenset({"blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"})
+_BLOCKS: Final = _APART | {
+    *("address", "article", "aside", "div", "dl", "fieldset", "footer", "form", "header"),
+    *("hr", "li", "main", "nav", "section", "tr"),
+}
+_UNSEEN: Final = frozenset({"head", "noscript", "script", "style", "template", "title"})
 
 
 class _Reader(HTMLParser):

@@ -41,7 +41,8 @@ class RawMessage:
         if not self.recipients:
             raise AddressError("the message has no receiver (To, Cc or Bcc in it, or give one)")
         if b"\0" in data:
-            raise HeaderError(f"line {data[: data.index(0)].count(b'\n') + 1}: NUL must not stand in a message (encode it)")
+            line = data[: data.index(0)].count(b"\n") + 1
+            raise HeaderError(f"line {line}: NUL must not stand in a message (encode it)")
         if found := re.search(rb"[^\r\n]{999}", data):
             line = data[: found.start()].count(b"\n") + 1
             raise HeaderError(f"line {line} has more than 998 octets (encode it as quoted-printable or base64)")
@@ -121,7 +122,9 @@ def _split(data: bytes) -> tuple[list[tuple[bytes, bytes, bytes]], bytes]:
         found = _FIELD.match(data, place)
         if not found:
             line = data[:place].count(b"\n") + 1
-            raise HeaderError(f"line {line} is no header field: {data[place : place + 40]!r} (Name: value, then a blank line)")
+            raise HeaderError(
+                f"line {line} is no header field: {data[place : place + 40]!r} (Name: value, then a blank line)"
+            )
         fields.append((found[1].lower(), found[0], found[2].replace(b"\r\n", b"")))
         place = found.end()
     return fields, data[place + 2 :]

@@ -171,7 +171,14 @@ class Receiver:
             return
         self._hello = name
         self._reset()
-        offered = ["PIPELINING", "CHUNKING", "SMTPUTF8", "8BITMIME", "ENHANCEDSTATUSCODES", f"SIZE {self._options.size}"]
+        offered = [
+            "PIPELINING",
+            "CHUNKING",
+            "SMTPUTF8",
+            "8BITMIME",
+            "ENHANCEDSTATUSCODES",
+            f"SIZE {self._options.size}",
+        ]
         if self._options.tls and not self._tls:
             offered.append("STARTTLS")
         offered.append("AUTH PLAIN LOGIN")
@@ -293,7 +300,7 @@ class Receiver:
             if end < 0:
                 self._searched = len(buffer)
                 if len(buffer) > self._options.size + 1000:
-                    del buffer[: -1000]
+                    del buffer[:-1000]
                     self._skipping, self._searched = True, 0
                 return False
             end, begins = end + 2, end + 5
@@ -339,14 +346,21 @@ class Receiver:
         return True
 
     def _keep(self, data: bytes, *, chunked: bool) -> None:
-        sender, recipients, parameters, large = self._sender or "", tuple(self._recipients), self._parameters, self._skipping
+        sender, recipients, parameters, large = (
+            self._sender or "",
+            tuple(self._recipients),
+            self._parameters,
+            self._skipping,
+        )
         self._reset()
         if self._wrong("EOM"):
             return
         if large or len(data) > self._options.size:
             self._say("552 5.3.4 Too large")
             return
-        message = Received(sender, recipients, data, user=self._user, tls=self._tls, parameters=parameters, chunked=chunked)
+        message = Received(
+            sender, recipients, data, user=self._user, tls=self._tls, parameters=parameters, chunked=chunked
+        )
         try:
             self._deliver(message)
         except OSError as error:

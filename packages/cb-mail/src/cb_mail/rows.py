@@ -44,7 +44,9 @@ def _json_lines(text: str, name: str) -> Iterator[Row]:
             value = json.loads(line)
         except ValueError as error:
             place = getattr(error, "colno", 1)
-            raise TemplateError(f"{name}:{number}:{place}: not JSON: {getattr(error, 'msg', error)}", row=row) from error
+            raise TemplateError(
+                f"{name}:{number}:{place}: not JSON: {getattr(error, 'msg', error)}", row=row
+            ) from error
         if not isinstance(value, dict):
             raise TemplateError(f"{name}:{number}:1: no object (one on each line)", row=row)
         yield value
@@ -61,11 +63,15 @@ def _csv(text: str, name: str) -> Iterator[Row]:
             if header is None:
                 header = cells
                 if len(set(header)) < len(header) or not all(header):
-                    raise TemplateError(f"{name}:1: two columns of one name, or one without a name (the first line is the header)")
+                    raise TemplateError(
+                        f"{name}:1: two columns of one name, or one without a name (the first line is the header)"
+                    )
                 continue
             row += 1
             if len(cells) != len(header):
-                raise TemplateError(f"{name}:{reader.line_num}: {len(cells)} fields; the header has {len(header)}", row=row)
+                raise TemplateError(
+                    f"{name}:{reader.line_num}: {len(cells)} fields; the header has {len(header)}", row=row
+                )
             yield dict(zip(header, cells, strict=True))
     except csv.Error as error:
         raise TemplateError(f"{name}:{reader.line_num}: {error} (quotes?)", row=row + 1) from error

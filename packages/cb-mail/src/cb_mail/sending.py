@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from cb_mail.delivery import Outcome, Sendable, deliver
+from cb_mail.delivery import Delivery, Outcome, Sendable, deliver
 from cb_mail.errors import ConnectError, MailError, ProtocolError
 from cb_mail.reply import Reply
 from cb_mail.result import RecipientResult, Result
@@ -90,41 +90,47 @@ def sending(messages: Iterable[Sendable | None], plan: Plan, line: Line) -> Send
             raise
         asked: list[Sendable] = []
         failed: list[Sendable] = []
-        error: ConnectError | ProtocolError | None = None
         feed = _up_to(plan.max_per_connection - line.sent, again, source, asked)
         steps = deliver(feed, capabilities, outstanding=plan.window // 2, lmtp=plan.opening.lmtp)
-        try:
-            action = next(steps)
-            while True:
-                if not isinstance(action, Outcome):
-                    try:
-                        reply = yield action
-                    except (ConnectError, ProtocolError) as broken:
-                        action = steps.throw(broken)
-                    else:
-                        action = steps.send(reply)
-                    continue
+        broken = yield from _relayed(steps, asked, failed)
+        line.sent += len(asked)
+        again.extendleft(reversed(failed))
+        if broken:
+            line.capabilities = None
+            yield CLOSE
+            fruitless = fruitless + 1 if len(failed) == len(asked) else 0
+            if fruitless > 1:
+                for one in again:
+                    yield untried(one, str(broken))
+                raise broken
+        elif line.sent >= plan.max_per_connection:
+            yield from closing(line)
+
+
+def _relayed(
+    steps: Delivery, asked: list[Sendable], failed: list[Sendable]
+) -> Generator[Action | Result, Reply, ConnectError | ProtocolError | None]:
+    """Hand on what a delivery wants and finds out; what it did not try goes to *failed*. Returns what broke it."""
+    try:
+        action = next(steps)
+        while True:
+            if isinstance(action, Outcome):
                 if action.result.of("not_tried"):
                     failed.append(asked[action.number])
                 else:
-                    fruitless = 0
                     yield action.result
                 action = next(steps)
-        except StopIteration:
-            line.sent += len(asked)
-        except (ConnectError, ProtocolError) as broken:
-            error = broken
-        again.extendleft(reversed(failed))
-        if error:
-            line.capabilities = None
-            yield CLOSE
-            fruitless += 1
-            if fruitless > 1:
-                for one in again:
-                    yield untried(one, str(error))
-                raise error
-        elif line.sent >= plan.max_per_connection:
-            yield from closing(line)
+                continue
+            try:
+                reply = yield action
+            except (ConnectError, ProtocolError) as error:
+                action = steps.throw(error)
+            else:
+                action = steps.send(reply)
+    except StopIteration:
+        return None
+    except (ConnectError, ProtocolError) as error:
+        return error
 
 
 def closing(line: Line) -> Generator[Action, Reply, None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from cb_mail.receiving import Received, Receiver, ReceiverOptions
 
@@ -51,12 +52,16 @@ class Catcher:
         address = self._server.sockets[0].getsockname()
         return address[0], address[1]
 
+    def cut(self) -> None:
+        """End all connections at once."""
+        for connection in list(self.connections):
+            connection.cut()
+
     async def stop(self) -> None:
         """Listen no more, and cut what is open."""
         if self._server:
             self._server.close()
-        for connection in list(self.connections):
-            connection.cut()
+        self.cut()
         if self._server:
             await self._server.wait_closed()
         for _ in range(3):  # aborted transports tell their protocols in the next rounds
@@ -89,7 +94,7 @@ class _Connection(asyncio.Protocol):
         self._receiver.feed(data)
         self._answer()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's own signature
         """Forget it."""
         self._catcher.connections.discard(self)
         for task in self._tasks:
@@ -109,8 +114,8 @@ class _Connection(asyncio.Protocol):
             assert self._transport is not None
             self._transport.write(out)
 
-    def _later(self, what: object) -> None:
-        task: asyncio.Future[None] = asyncio.ensure_future(what)  # type: ignore[arg-type]
+    def _later(self, what: Coroutine[Any, Any, None]) -> None:
+        task: asyncio.Future[None] = asyncio.ensure_future(what)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -1,7 +1,7 @@
 """What is said on a connection before the first message: greeting, EHLO, STARTTLS, AUTH. No I/O.
 
-A conversation is a generator. It yields what to do (`Write`, `READ`, `START_TLS`), is sent the reply after a `READ`, and
-returns what it found out; `blocking` and `aio` drive it. Errors of the connection are thrown into it.
+A conversation is a generator. It yields what to do (`Write`, `READ`, `START_TLS`), is sent the reply after a `READ`,
+and returns what it found out; `client` and `aio` drive it. Errors of the connection are thrown into it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,21 @@ from cb_mail.credentials import Credentials
 from cb_mail.errors import AuthError, ProtocolError, ServerError, TLSError
 from cb_mail.reply import Reply
 
-__all__ = ["ALIVE", "CLOSE", "CONNECT", "READ", "START_TLS", "Action", "Capabilities", "Conversation", "Do", "Opening", "Write", "command", "open_session"]
+__all__ = [
+    "ALIVE",
+    "CLOSE",
+    "CONNECT",
+    "READ",
+    "START_TLS",
+    "Action",
+    "Capabilities",
+    "Conversation",
+    "Do",
+    "Opening",
+    "Write",
+    "command",
+    "open_session",
+]
 
 _CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}|\[[A-Za-z0-9.:]{2,60}\]")
@@ -172,7 +186,9 @@ def _login(credentials: Credentials, capabilities: Capabilities) -> Generator[Ac
     else:
         yield Write([f"AUTH {mechanism} ".encode() + _base64(first)])
         reply = yield READ
+    answered = 1
     while reply.code == 334:
+        answered += 1
         try:
             answer = answers.send(b64decode(reply.lines[0], validate=True))
         except (ValueError, StopIteration) as error:
@@ -181,7 +197,7 @@ def _login(credentials: Credentials, capabilities: Capabilities) -> Generator[Ac
         reply = yield READ
     if not reply.ok:
         raise AuthError(f"the server refuses {credentials.user} (AUTH {mechanism}): {reply}")
-    if mechanism == "SCRAM-SHA-256" and answers.gi_frame is not None and next(answers, None) is not None:
+    if mechanism == "SCRAM-SHA-256" and answered < 3:
         raise AuthError("the server let us in before it showed that it knows the password")
 
 

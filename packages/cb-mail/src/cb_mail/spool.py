@@ -15,7 +15,7 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS messages (
   made REAL NOT NULL, state TEXT NOT NULL DEFAULT 'queued', attempts INTEGER NOT NULL DEFAULT 0,
   due REAL NOT NULL DEFAULT 0, runner INTEGER, results TEXT NOT NULL DEFAULT '[]');
 CREATE INDEX IF NOT EXISTS messages_due ON messages (state, due, id);
-CREATE INDEX IF NOT EXISTS messages_merge ON messages (merge, state);
+CREATE INDEX IF NOT EXISTS messages_merge ON messages (merge, state, due, id);
 CREATE TABLE IF NOT EXISTS runners (id INTEGER PRIMARY KEY);
 PRAGMA user_version = 1;
 """
@@ -135,7 +135,7 @@ class Spool:
                 self._db.execute("PRAGMA foreign_keys = ON")
                 if self._db.execute("PRAGMA user_version").fetchone()[0] != 1:
                     if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                        raise SpoolError(f"{self.path}: a SQLite file of another program (choose another one)")
+                        raise SpoolError(f"{self.path}: a SQLite file of another program (choose another one)")  # noqa: TRY301
                     self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
         except BaseException:
             self._db.close()
@@ -166,7 +166,8 @@ class Spool:
         recipients = json.dumps([one.addr for one in envelope.recipients])
         with self._transaction():
             row = self._db.execute(
-                "INSERT INTO messages (content, sender, recipients, subject, message_id, made) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO messages (content, sender, recipients, subject, message_id, made)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
                 (raw, sender, recipients, subject, message.message_id, time.time()),
             )
         return row.lastrowid or 0
@@ -206,8 +207,8 @@ class Spool:
                 self._db.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)", kept)
             self._db.executemany(
                 "INSERT INTO messages (merge, row, content, sender, recipients, subject, message_id, made)"
-                f" VALUES ({merge}, ?, ?, ?, ?, ?, ?, ?)",
-                values,
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(merge, *one) for one in values],
             )
         self._templates[merge] = template
         return merge
@@ -262,13 +263,11 @@ class Spool:
                 with self._transaction():
                     self._record(finished)
                     self._db.execute(
-                        "UPDATE messages SET state = 'queued', runner = NULL WHERE runner = ? AND id NOT IN (SELECT value"
-                        " FROM json_each(?))",
+                        "UPDATE messages SET state = 'queued', runner = NULL"
+                        " WHERE runner = ? AND id NOT IN (SELECT value FROM json_each(?))",
                         (runner, json.dumps([one.id for one in in_hand.values()])),
                     )
-                    self._db.execute(
-                        "UPDATE messages SET state = 'unknown', runner = NULL WHERE runner = ?", (runner,)
-                    )
+                    self._db.execute("UPDATE messages SET state = 'unknown', runner = NULL WHERE runner = ?", (runner,))
         return totals
 
     def recover(self, on_unknown: Literal["hold", "resend"] = "hold") -> int:
@@ -296,8 +295,8 @@ class Spool:
         finished: list[tuple[_Claimed, Result]],
         in_hand: dict[str, _Claimed],
         pace: Callable[[], float] | None,
-    ) -> Iterator[Sendable | None]:
-        """Give what is due, a group at a time: marked as under way, with what became of the last ones, in one commit."""
+    ) -> Generator[Sendable | None, None, None]:
+        """Give what is due, a group at a time: marked as under way, and the last ones' results kept, in one commit."""
         left = limit
         while left is None or left > 0:
             with self._transaction():
@@ -326,13 +325,8 @@ class Spool:
                 yield one
 
     def _claim(self, runner: int, count: int, merge: int | None) -> list[tuple[Any, ...]]:
-        wanted = "" if merge is None else " AND merge = ?"
-        given = () if merge is None else (merge,)
-        rows = self._db.execute(
-            "SELECT id, merge, row, content, sender, recipients, message_id, made FROM messages"
-            f" WHERE state = 'queued' AND due <= ?{wanted} ORDER BY due, id LIMIT ?",
-            (time.time(), *given, count),
-        ).fetchall()
+        given = {"now": time.time(), "merge": merge, "count": count}
+        rows = self._db.execute(_DUE if merge is None else _DUE_OF_MERGE, given).fetchall()
         self._db.executemany(
             "UPDATE messages SET state = 'in_flight', runner = ?, attempts = attempts + 1 WHERE id = ?",
             [(runner, row[0]) for row in rows],
@@ -340,7 +334,15 @@ class Spool:
         return rows
 
     def _message(
-        self, id_: int, merge: int | None, row: int, content: Any, sender: str | None, to: str, message_id: str, made: float
+        self,
+        id_: int,
+        merge: int | None,
+        row: int,
+        content: Any,
+        sender: str | None,
+        to: str,
+        message_id: str,
+        made: float,
     ) -> _Claimed:
         recipients = tuple(Address(one) for one in json.loads(to))
         if merge is None:
@@ -381,7 +383,9 @@ class Spool:
     def _done(self, id_: int, waiting: Sequence[RecipientResult], ended: Sequence[RecipientResult]) -> None:
         if not waiting:
             self._keep_results(id_, ended)
-            self._db.execute("UPDATE messages SET state = 'done', runner = NULL, recipients = '[]' WHERE id = ?", (id_,))
+            self._db.execute(
+                "UPDATE messages SET state = 'done', runner = NULL, recipients = '[]' WHERE id = ?", (id_,)
+            )
             return
         made, attempts = self._db.execute("SELECT made, attempts FROM messages WHERE id = ?", (id_,)).fetchone()
         if time.time() - made > _FOREVER:
@@ -392,7 +396,7 @@ class Spool:
             self._done(id_, [], (*ended, *given_up))
             return
         tried = any(one.state == "deferred" for one in waiting)
-        pause = min(14_400.0, 60.0 * 2 ** (attempts - 1)) * random.uniform(0.8, 1.2) if tried else 0.0
+        pause = min(14_400.0, 60.0 * 2 ** (attempts - 1)) * _jitter() if tried else 0.0
         self._keep_results(id_, ended)
         self._db.execute(
             "UPDATE messages SET state = 'queued', runner = NULL, recipients = ?, due = ?, attempts = ? WHERE id = ?",
@@ -416,15 +420,9 @@ class Spool:
 
     def entries(self, *, state: EntryState | None = None, merge: int | None = None) -> Iterator[Entry]:
         """Yield what is there, the oldest first."""
-        where = [*(["state = :state"] if state else []), *(["merge = :merge"] if merge is not None else [])]
+        only = " WHERE (:state IS NULL OR state = :state) AND (:merge IS NULL OR merge = :merge) ORDER BY id"
         with self._errors():
-            yield from map(
-                _entry,
-                self._db.execute(
-                    f"{_COLUMNS}{' WHERE ' if where else ''}{' AND '.join(where)} ORDER BY id",
-                    {"state": state, "merge": merge},
-                ),
-            )
+            yield from map(_entry, self._db.execute(_COLUMNS + only, {"state": state, "merge": merge}))
 
     def entry(self, id_: int) -> Entry | None:
         """Return one."""
@@ -440,13 +438,15 @@ class Spool:
         """
         with self._errors():
             found = self._db.execute(
-                "SELECT id, merge, row, content, sender, recipients, message_id, made FROM messages WHERE id = ?", (id_,)
+                "SELECT id, merge, row, content, sender, recipients, message_id, made FROM messages WHERE id = ?",
+                (id_,),
             ).fetchone()
         if not found:
             raise SpoolError(f"{self.path}: no message {id_} (queue list shows them)")
         if found[1] is None:
             return bytes(found[3])
-        message = self._message(*found[:5], '["a@localhost"]', *found[6:])
+        id_, merge, row, content, sender, _, message_id, made = found  # whoever waits for it, it is the same
+        message = self._message(id_, merge, row, content, sender, '["a@localhost"]', message_id, made)
         return b"".join(flat(message.pieces(utf8=message.needs_smtputf8)))
 
     def retry(self, id_: int | None = None) -> int:
@@ -459,8 +459,9 @@ class Spool:
 
     def remove(self, id_: int | None = None) -> int:
         """Forget one, or all that is done; returns how many. What is under way stays."""
-        done = "" if id_ is not None else " AND state = 'done'"
-        return self._change(f"DELETE FROM messages WHERE state != 'in_flight'{done}", id_)
+        if id_ is None:
+            return self._change("DELETE FROM messages WHERE state = 'done'", None)
+        return self._change("DELETE FROM messages WHERE state != 'in_flight'", id_)
 
     def _change(self, statement: str, id_: int | None) -> int:
         only = "" if id_ is None else " AND id = ?"
@@ -522,9 +523,17 @@ class Spool:
                 raise
 
 
+_CONTENT: Final = "SELECT id, merge, row, content, sender, recipients, message_id, made FROM messages"
+_DUE: Final = f"{_CONTENT} WHERE state = 'queued' AND due <= :now ORDER BY due, id LIMIT :count"
+_DUE_OF_MERGE: Final = _DUE.replace("WHERE", "WHERE merge = :merge AND")
 _COLUMNS: Final = (
     "SELECT id, state, subject, message_id, recipients, results, made, due, attempts, merge, row FROM messages"
 )
+
+
+def _jitter() -> float:
+    """Return about 1: what was deferred together is not tried again together."""
+    return random.uniform(0.8, 1.2)  # noqa: S311 - no secret
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -69,7 +69,6 @@ class Server:
             faults=Faults(listed, seed=seed),
         )
         self.store: MemoryStore = MemoryStore()
-        self.connected: int = 0
         self._catcher = Catcher(self.store.add, options, context=context, implicit=implicit)
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -88,6 +87,11 @@ class Server:
         """What came so far."""
         return [message for _, message in self.store.items()]
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._catcher.connections)
+
     def wait(self, count: int, timeout: float = 10) -> list[Received]:
         """Return all messages as soon as there are *count*.
 
@@ -98,7 +102,7 @@ class Server:
 
     def cut(self) -> None:
         """Cut all connections."""
-        self._loop.call_soon_threadsafe(lambda: [one.cut() for one in list(self._catcher.connections)])
+        self._loop.call_soon_threadsafe(self._catcher.cut)
 
     def __enter__(self) -> Self:
         self._thread.start()

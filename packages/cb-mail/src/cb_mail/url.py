@@ -46,7 +46,9 @@ class Place:
         if parts.scheme == "sendmail":
             return cls("sendmail", path=unquote(parts.path) or "sendmail")
         if parts.password is not None:
-            raise ValueError("server: a password in a URL is seen by all (CB_MAIL_PASSWORD, a file, netrc, the keyring)")
+            raise ValueError(
+                "server: a password in a URL is seen by all (CB_MAIL_PASSWORD, a file, netrc, the keyring)"
+            )
         if parts.scheme not in _PORTS or parts.query or parts.fragment:
             raise ValueError(f"server {shown(url)}: not smtp://, smtps://, lmtp:// or sendmail:")
         path = unquote(parts.path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from http import HTTPStatus
@@ -275,5 +274,3 @@ def _templates() -> Any:
 @cache
 def _asset(name: str) -> bytes:
     return resources.files("cb_mail").joinpath("web", name).read_bytes()
-
-

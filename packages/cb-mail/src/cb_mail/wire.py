@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import ssl
@@ -120,7 +121,8 @@ def connect_error(place: Place, error: Exception) -> ConnectError:
         return ConnectError(f"{place}: no answer in time")
     if isinstance(error, ssl.SSLError):
         return tls_error(place, error)
-    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    known = isinstance(error, OSError) and error.errno and error.errno > 0 and not isinstance(error, socket.gaierror)
+    words = os.strerror(error.errno) if known else getattr(error, "strerror", None) or str(error)  # type: ignore[union-attr]
     return ConnectError(f"{place}: {words[:1].lower()}{words[1:]}")
 
 
