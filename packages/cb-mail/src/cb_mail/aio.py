@@ -61,6 +61,7 @@ class AsyncClient:
         """Say QUIT, and close the connection."""
         await self._do(closing(self._line))
         self._drop()
+        await asyncio.sleep(0)  # the transport closes its socket in the loop's next round
 
     async def __aenter__(self) -> Self:
         return self
@@ -195,4 +196,4 @@ class _Stream:
 
     def close(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop may have ended
-            self._writer.close()
+            self._writer.transport.abort()  # QUIT was answered, or nothing is to be expected: no more is said

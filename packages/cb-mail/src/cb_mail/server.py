@@ -107,11 +107,13 @@ class _Connection(asyncio.Protocol):
 
     def _answer(self) -> None:
         receiver = self._receiver
+        assert self._transport is not None
         if receiver.delay or receiver.next:
             self._waiting = []
+            if receiver.next == "start tls":
+                self._transport.pause_reading()  # what comes next is TLS's
             self._later(self._odd())
         elif out := receiver.take():
-            assert self._transport is not None
             self._transport.write(out)
 
     def _later(self, what: Coroutine[Any, Any, None]) -> None:
@@ -140,6 +142,7 @@ class _Connection(asyncio.Protocol):
         if receiver.next == "start tls":
             assert self._catcher.context is not None
             loop = asyncio.get_running_loop()
+            self._waiting = []  # from here on it is what came in TLS
             try:
                 secured = await loop.start_tls(transport, self, self._catcher.context, server_side=True)
             except (OSError, ssl.SSLError):
@@ -149,7 +152,6 @@ class _Connection(asyncio.Protocol):
                 return
             self._transport = secured
             receiver.secured()
-            self._waiting = []
         waiting, self._waiting = self._waiting or [], None
         receiver.feed(b"".join(waiting))
         self._answer()

@@ -121,8 +121,8 @@ def connect_error(place: Place, error: Exception) -> ConnectError:
         return ConnectError(f"{place}: no answer in time")
     if isinstance(error, ssl.SSLError):
         return tls_error(place, error)
-    known = isinstance(error, OSError) and error.errno and error.errno > 0 and not isinstance(error, socket.gaierror)
-    words = os.strerror(error.errno) if known else getattr(error, "strerror", None) or str(error)  # type: ignore[union-attr]
+    number = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
+    words = os.strerror(number) if number else str(getattr(error, "strerror", None) or error)
     return ConnectError(f"{place}: {words[:1].lower()}{words[1:]}")
 
 
