@@ -130,12 +130,13 @@ class Spool:
         self._templates: dict[int, Template] = {}
         try:
             with self._errors():
+                new = self._db.execute("PRAGMA user_version").fetchone()[0] != 1
+                if new and self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                    raise SpoolError(f"{self.path}: a SQLite file of another program (choose another one)")  # noqa: TRY301
                 self._db.execute("PRAGMA journal_mode = WAL")
                 self._db.execute("PRAGMA synchronous = FULL")
                 self._db.execute("PRAGMA foreign_keys = ON")
-                if self._db.execute("PRAGMA user_version").fetchone()[0] != 1:
-                    if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                        raise SpoolError(f"{self.path}: a SQLite file of another program (choose another one)")  # noqa: TRY301
+                if new:
                     self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
         except BaseException:
             self._db.close()
