@@ -88,7 +88,9 @@ class Postfix:
         lines = [line for line in proto.read_text().splitlines() if not line.startswith(("smtp      inet", "#"))]
         lines = [line.replace("y       -", "n       -") for line in lines]
         (self._etc / "master.cf").write_text(
-            f"127.0.0.1:{self.port} inet n - n - - smtpd\n" + "\n".join(lines) + "\npostlog unix-dgram n - n - 1 postlogd\n"
+            f"127.0.0.1:{self.port} inet n - n - - smtpd\n"
+            + "\n".join(lines)
+            + "\npostlog unix-dgram n - n - 1 postlogd\n"
         )
         self._run("start")
         until(self._listens)

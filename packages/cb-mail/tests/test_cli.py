@@ -53,7 +53,9 @@ def test_help(name: str) -> None:
 def test_help_imports_little() -> None:
     """``--help`` needs neither TLS, nor SQLite, nor Jinja2."""
     code = "import sys; from cb_mail.cli import main; sys.argv[1:] = ['--help']\ntry: main()\nexcept SystemExit: pass\n"
-    code += "print(*sorted({'ssl', 'sqlite3', 'jinja2', 'asyncio', 'email', 'idna'} & set(sys.modules)), file=sys.stderr)"
+    code += (
+        "print(*sorted({'ssl', 'sqlite3', 'jinja2', 'asyncio', 'email', 'idna'} & set(sys.modules)), file=sys.stderr)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "\n"
 
@@ -82,7 +84,13 @@ def test_send_all_options(server: Server, tmp_path: Path) -> None:
     (caught,) = server.wait(1)
     assert set(caught.recipients) == {f"{name}@example.org" for name in ("bob", "c", "d", "e", "f")}
     assert b"e@example.org" not in caught.data
-    for part in (b"X-Note: n", b"List-Unsubscribe-Post", b"Content-ID: <logo>", b"filename*=utf-8''%C3%BC.txt", b"\r\nHi\r\n"):
+    for part in (
+        b"X-Note: n",
+        b"List-Unsubscribe-Post",
+        b"Content-ID: <logo>",
+        b"filename*=utf-8''%C3%BC.txt",
+        b"\r\nHi\r\n",
+    ):
         assert part in caught.data
 
 
@@ -132,7 +140,9 @@ def test_queue_watch(server: Server, tmp_path: Path) -> None:
 
 def test_merge(server: Server) -> None:
     """All rows, a results file, and never twice unawares."""
-    Path("t.txt").write_text("From: me@example.com\nTo: {{ name }} <{{ mail }}>\nSubject: Hi {{ name }}\n\nDear {{ name }}\n")
+    Path("t.txt").write_text(
+        "From: me@example.com\nTo: {{ name }} <{{ mail }}>\nSubject: Hi {{ name }}\n\nDear {{ name }}\n"
+    )
     Path("r.csv").write_text("name,mail\n" + "".join(f"Ann {n},r{n}@example.org\n" for n in range(20)))
     dry = command("merge", "t.txt", "r.csv", "--dry-run")
     assert "--- first: row 1" in dry.stdout
@@ -312,8 +322,13 @@ def test_check(server: Server) -> None:
     assert "PIPELINING" in done.stdout
     found = json.loads(command("check", server.url, "--format", "json").stdout)
     assert "CHUNKING" in found["offers"]
-    assert command("check", "jörg@bücher.example").stdout.splitlines()[1] == "only a server with SMTPUTF8 can be given it"
-    assert json.loads(command("check", "a@bücher.example", "--format", "json").stdout)["ascii"] == "a@xn--bcher-kva.example"
+    assert (
+        command("check", "jörg@bücher.example").stdout.splitlines()[1] == "only a server with SMTPUTF8 can be given it"
+    )
+    assert (
+        json.loads(command("check", "a@bücher.example", "--format", "json").stdout)["ascii"]
+        == "a@xn--bcher-kva.example"
+    )
     Path("x.eml").write_text("Subject: s\n\nx\n")
     done = command("check", "x.eml")
     assert done.returncode == 1
@@ -333,7 +348,19 @@ def test_output_that_nobody_reads(server: Server) -> None:
 def test_serve() -> None:
     """Messages as lines on stdout, kept in a Maildir, sent on; SIGTERM ends it with 0."""
     with Server() as behind:
-        line = [sys.executable, "-m", "cb_mail", "serve", "--port", "0", "--no-web", "--maildir", "mail", "--format", "json"]
+        line = [
+            sys.executable,
+            "-m",
+            "cb_mail",
+            "serve",
+            "--port",
+            "0",
+            "--no-web",
+            "--maildir",
+            "mail",
+            "--format",
+            "json",
+        ]
         process = subprocess.Popen(
             [*line, "--relay", behind.url, "--fail", "RCPT:550:bad@*"],
             stdout=subprocess.PIPE,

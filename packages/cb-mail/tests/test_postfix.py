@@ -74,7 +74,9 @@ def test_the_matrix(postfix: Postfix, authority: trustme.CA, tls: Any, chunking:
 @pytest.mark.xdist_group("postfix")
 def test_a_merge(postfix: Postfix, tmp_path: Path) -> None:
     """A hundred rows from the spool: all delivered, none twice, the spool says so."""
-    template = Template("shop@example.com", "{{ name }} <{{ mail }}>", "Order {{ id }}", "Dear {{ name }}\n", "<p>{{ name }}")
+    template = Template(
+        "shop@example.com", "{{ name }} <{{ mail }}>", "Order {{ id }}", "Dear {{ name }}\n", "<p>{{ name }}"
+    )
     rows = [{"name": f"Ann {n}, <Ltd.>", "mail": f"r{n}@example.org", "id": n} for n in range(100)]
     with Spool(tmp_path / "spool") as spool, Client(postfix.url, window=16, max_per_connection=40) as client:
         spool.put_merge(template, rows, key="k")

@@ -18,7 +18,9 @@ from cb_mail.testing import Server
 from mail_support import FULL, until
 
 WORKER = Path(__file__).parent / "spool_worker.py"
-TEMPLATE = Template("shop@example.com", "{{ name }} <{{ mail }}>", "Order {{ id }}", "Dear {{ name }}\n", "<p>{{ name }}")
+TEMPLATE = Template(
+    "shop@example.com", "{{ name }} <{{ mail }}>", "Order {{ id }}", "Dear {{ name }}\n", "<p>{{ name }}"
+)
 
 
 def rows(count: int) -> list[dict[str, Any]]:
@@ -40,7 +42,12 @@ def test_put_and_sent(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     with Server(faults=["RCPT:550:bad@*"]) as server, Spool(path) as spool:
         (entry,) = spool.entries()
-        assert (entry.id, entry.state, entry.subject, entry.message_id) == (number, "queued", "Hello", message.message_id)
+        assert (entry.id, entry.state, entry.subject, entry.message_id) == (
+            number,
+            "queued",
+            "Hello",
+            message.message_id,
+        )
         assert spool.content(number) == message.as_bytes()
         with Client(server.url) as client:
             totals = spool.run(client)
