@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pytest
 
@@ -79,7 +79,8 @@ class Postfix:
             "inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmyhostname = mx.example.org\nmydestination =\n"
             "mynetworks = 127.0.0.0/8\nvirtual_mailbox_domains = example.org\n"
             f"virtual_mailbox_base = {self.maildir}\nvirtual_mailbox_maps = static:all/\nvirtual_mailbox_limit = 0\n"
-            f"virtual_uid_maps = static:{user.pw_uid}\nvirtual_gid_maps = static:{user.pw_gid}\nmessage_size_limit = 0\n"
+            f"virtual_uid_maps = static:{user.pw_uid}\nvirtual_gid_maps = static:{user.pw_gid}\n"
+            "message_size_limit = 0\n"
             f"virtual_minimum_uid = 1\nmaillog_file = {folder}/mail.log\nmaillog_file_prefixes = {folder}\n"
             f"smtpd_tls_security_level = {'may' if certificate else 'none'}\n{tls}"
         )
@@ -119,5 +120,5 @@ class Postfix:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self._run("stop")

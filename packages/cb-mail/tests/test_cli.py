@@ -289,7 +289,7 @@ def test_tls_that_is_wanted() -> None:
 def test_sendmail(tmp_path: Path) -> None:
     """The program of this machine's MTA is given the message; its status says what became of it."""
     program = tmp_path / "mta"
-    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > args; cat > message; exit "${{MTA:-0}}"\n')
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > args; cat > message; exit "${MTA:-0}"\n')
     program.chmod(0o755)
     assert command(*SEND, "--server", f"sendmail:{program}", text="x\n.\n").returncode == 0
     assert Path("args").read_text().split() == ["-i", "-f", "me@example.com", "--", "bob@example.org"]

@@ -95,7 +95,7 @@ def test_one_of_several_receivers(deliver: Any, hide: Sequence[str]) -> None:
     ]
     assert not results[0].ok
     assert results[1].ok
-    with pytest.raises(ServerError, match="bad@x.org: refused") as caught:
+    with pytest.raises(ServerError, match=r"bad@x\.org: refused") as caught:
         results[0].raise_for_refused()
     assert (caught.value.code, caught.value.transient) == (550, False)
 
@@ -223,7 +223,7 @@ def test_nobody_there(deliver: Any) -> None:
         port = free.getsockname()[1]
     with pytest.raises(ConnectError, match=rf"127.0.0.1:{port}: connection refused"):
         deliver(f"smtp://127.0.0.1:{port}", [mail()])
-    with pytest.raises(ConnectError, match="nowhere.invalid:25: "):
+    with pytest.raises(ConnectError, match=r"nowhere.invalid:25: "):
         deliver("smtp://nowhere.invalid:25", [mail()])
 
 
@@ -338,8 +338,7 @@ def test_none_waits_for_all_before() -> None:
     for hide in EXTENSIONS:
         answered.clear()
         with Server(hide=hide) as server, Client(server.url, window=16) as client:
-            for result in client.send_many(messages()):
-                answered.append(result)
+            answered.extend(client.send_many(messages()))
     assert seen == [2, 2, 2]
 
 

@@ -99,7 +99,7 @@ def test_12_every_failure_has_a_name() -> None:
     """`except SMTPException` misses these two; here both are errors of this package that say what failed."""
     assert not issubclass(ConnectionRefusedError, smtplib.SMTPException)
     for url in ("smtp://127.0.0.1:1", "smtp://nowhere.invalid:25"):
-        with pytest.raises(ConnectError, match="127.0.0.1:1: |nowhere.invalid:25: "):
+        with pytest.raises(ConnectError, match=r"127.0.0.1:1: |nowhere.invalid:25: "):
             send(mail(), url)
 
 

@@ -32,8 +32,10 @@ FILE = Attachment(b"x", "f.pdf")
         ({"attachments": [FILE]}, "multipart/mixed(text/plain application/pdf)"),
         (
             {"html": "<p>", "inline": {"c": b"x"}, "attachments": [FILE]},
-            "multipart/mixed(multipart/alternative(text/plain multipart/related(text/html application/octet-stream))"
-            " application/pdf)",
+            (
+                "multipart/mixed(multipart/alternative(text/plain multipart/related(text/html application/octet-stream))"
+                " application/pdf)"
+            ),
         ),
         ({"inline": {"c": b"x"}}, "multipart/mixed(text/plain application/octet-stream)"),
     ],

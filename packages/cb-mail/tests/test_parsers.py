@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cb_mail import Address, Attachment, Message
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from parsers import Perl, cpython
 

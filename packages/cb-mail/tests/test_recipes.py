@@ -136,7 +136,8 @@ def test_login_ssl(secure: tuple[Path, Path]) -> None:
 
 def test_html_mail(tmp_path: Path) -> None:
     """10.3, html_mail.py: HTML in UTF-8, with a text version beside it."""
-    html = "\n<h1>This is a title</h1>\n<h2>This is a sub title</h2>\nThis is a paragraph <strong>with some bold text</strong>.\n"
+    html = "\n<h1>This is a title</h1>\n<h2>This is a sub title</h2>\n"
+    html += "This is a paragraph <strong>with some bold text</strong>.\n"
     message = parsed(Message("sender@example.com", "receiver@example.com", "Example Subject", html=html).as_bytes())
     text, shown = message.iter_parts()
     assert message.get_content_type() == "multipart/alternative"
@@ -176,5 +177,5 @@ def test_attachment_html_mail(tmp_path: Path) -> None:
 
 def test_could_not_send_mail() -> None:
     """Throughout: what went wrong is said, with whether it is safe to try again."""
-    with pytest.raises(MailError, match="127.0.0.1:1: connection refused"):
+    with pytest.raises(MailError, match=r"127.0.0.1:1: connection refused"):
         send(Message("a@example.com", "b@example.com", "s", "t"), "smtp://127.0.0.1:1")

@@ -156,7 +156,7 @@ def test_login(send: Any, hide: Any) -> None:
     with Server(users={"änna": "gehäim"}, hide=hide) as server:
         assert send(server.url, credentials=Credentials("änna", "gehäim")).ok
         assert server.wait(1)[0].user == "änna"
-        with pytest.raises(AuthError, match="refuses änna .AUTH PLAIN.: 535") as caught:
+        with pytest.raises(AuthError, match=r"refuses änna .AUTH PLAIN.: 535") as caught:
             send(server.url, credentials=Credentials("änna", "wrong"))
         assert "wrong" not in str(caught.value)
         assert len(server.messages) == 1
@@ -171,7 +171,7 @@ def test_mechanisms() -> None:
     for offered, who in ((["GSSAPI"], password), ([], password), (["PLAIN"], token)):
         with pytest.raises(AuthError, match="the server offers"):
             auth.choose(offered, who)
-    assert list(auth.steps("XOAUTH2", token))[0] == b"user=u\x01auth=Bearer t\x01\x01"
+    assert next(iter(auth.steps("XOAUTH2", token))) == b"user=u\x01auth=Bearer t\x01\x01"
     assert list(auth.steps("LOGIN", password)) == [b"u", b"p"]
 
 
@@ -244,7 +244,7 @@ def test_where_passwords_come_from(tmp_path: Path) -> None:
     assert found(netrc=netrc) == "from-netrc"
     assert found() == "from the keyring"
     assert find("u", "h", environ={"CB_MAIL_TOKEN": "t"}).token == "t"
-    with pytest.raises(AuthError, match="no password for u at h .CB_MAIL_PASSWORD"):
+    with pytest.raises(AuthError, match=r"no password for u at h .CB_MAIL_PASSWORD"):
         find("u", "h", environ={}, netrc=netrc, keyring=ring)
 
 
@@ -254,7 +254,7 @@ def test_places_that_are_not_private(tmp_path: Path) -> None:
     open_file.write_text("machine h login u password hunter2\n")
     open_file.chmod(0o644)
     for given in ({"environ": {"CB_MAIL_PASSWORD_FILE": str(open_file)}}, {"environ": {}, "netrc": open_file}):
-        with pytest.raises(AuthError, match="others can read it .chmod 600") as caught:
+        with pytest.raises(AuthError, match=r"others can read it .chmod 600") as caught:
             find_credentials("u", "h", **given)  # type: ignore[arg-type]
         assert "hunter2" not in str(caught.value)
     for command in ("false", "no-such-command-here", "true"):

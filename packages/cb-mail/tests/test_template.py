@@ -99,7 +99,7 @@ def test_a_file_that_is_no_template(tmp_path: Path, text: str, says: str) -> Non
 
 def test_not_there_and_not_text(tmp_path: Path) -> None:
     """A template that cannot be read is one line."""
-    with pytest.raises(TemplateError, match="none.txt: No such file"):
+    with pytest.raises(TemplateError, match=r"none.txt: No such file"):
         Template.load(tmp_path / "none.txt")
     (tmp_path / "latin.txt").write_bytes(b"From: \xe4@b.c\n\nx")
     with pytest.raises(TemplateError, match="not UTF-8"):

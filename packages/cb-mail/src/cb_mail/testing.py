@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
 from cb_mail.faults import Fault, Faults
@@ -128,9 +128,3 @@ class Server:
             self._loop.run_until_complete(self._catcher.stop())
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
-
-
-def mail_server() -> Iterator[Server]:
-    """Yield a server, for pytest."""
-    with Server() as server:
-        yield server

@@ -52,7 +52,7 @@ class _Response:
             f"Content-Type: {self.content_type}",
             f"Content-Security-Policy: {self.policy}",
             "X-Content-Type-Options: nosniff",
-            "Referrer-Policy: no-referrer",
+            "Referrer-Policy: same-origin",
             "Cache-Control: no-store",
             "Cross-Origin-Resource-Policy: same-origin",
             "Connection: close",
