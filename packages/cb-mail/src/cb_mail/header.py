@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from binascii import b2a_base64
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ _ATOMS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$&+.^_`|~-]+")
 # What stands for itself in the Q encoding wherever an encoded word may stand (RFC 2047, 5 (3)).
 _SAFE: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
+_UNSAFE: Final = bytes(byte for byte in range(256) if byte not in _SAFE and byte != 32)
 _Q: Final = {byte: chr(byte) if byte in _SAFE else "_" if byte == 32 else f"={byte:02X}" for byte in range(256)}
 
 
@@ -56,9 +58,11 @@ def _fold(line: str) -> str:
 def _encoded_words(text: str, first: int) -> list[str]:
     """Return *text* as encoded words of at most 75 octets, the first one of at most *first*."""
     raw = text.encode()
-    unsafe = sum(byte not in _SAFE and byte != 32 for byte in raw)
+    unsafe = len(raw) - len(raw.translate(None, _UNSAFE))
     q = len(raw) + 2 * unsafe <= len(raw) * 4 / 3 + 2
     room = min(max(first, 25), 75) - 12  # =?utf-8?q? and ?=
+    if len(raw) + 2 * unsafe <= room if q else len(raw) <= room // 4 * 3:
+        return [_encoded(raw, q=q)]
     words: list[str] = []
     word: list[str] = []
     length = 0
@@ -66,20 +70,20 @@ def _encoded_words(text: str, first: int) -> list[str]:
         octets = letter.encode()
         size = sum(len(_Q[byte]) for byte in octets) if q else len(octets)
         if length + size > (room if q else room // 4 * 3):
-            words.append(_encoded("".join(word), q=q))
+            words.append(_encoded("".join(word).encode(), q=q))
             word, length, room = [], 0, 63
         word.append(letter)
         length += size
-    return [*words, _encoded("".join(word), q=q)]
+    return [*words, _encoded("".join(word).encode(), q=q)]
 
 
-def _encoded(text: str, *, q: bool) -> str:
-    raw = text.encode()
+def _encoded(raw: bytes, *, q: bool) -> str:
     if q:
         return f"=?utf-8?q?{''.join([_Q[byte] for byte in raw])}?="
     return f"=?utf-8?b?{b2a_base64(raw, newline=False).decode()}?="
 
 
+@lru_cache(maxsize=64)  # a merge has one sender
 def phrase(name: str, *, utf8: bool = False) -> str:
     """Return a display name: as it is, in quotes, or in encoded words."""
     if name.isascii() or utf8:

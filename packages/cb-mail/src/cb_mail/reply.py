@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from cb_mail.errors import ProtocolError
@@ -38,8 +39,10 @@ class Reply:
     @property
     def text(self) -> str:
         """The words, without the enhanced code, in one line that a terminal can show."""
-        words = " ".join(_ENHANCED.sub("", line, count=1) for line in self.lines)
-        return "".join(letter if letter.isprintable() else "?" for letter in words).strip()
+        words = " ".join([_ENHANCED.sub("", line, count=1) for line in self.lines])
+        if not words.isprintable():
+            words = "".join(letter if letter.isprintable() else "?" for letter in words)
+        return words.strip()
 
     def __str__(self) -> str:
         return " ".join(filter(None, [str(self.code), self.enhanced, self.text]))
@@ -85,18 +88,26 @@ class Replies:
         return self._whole.popleft() if self._whole else None
 
     def _line(self, line: bytes) -> None:
-        found = _LINE.fullmatch(line)
-        if found is None or len(line) > _LONGEST_LINE:
+        if not (found := _parts(line)) or len(line) > _LONGEST_LINE:
             raise ProtocolError(f"the server answers {line[:80]!r}, which is not SMTP (is the port right?)")
-        code, dash, words = found.groups()
+        code, more, words = found
         if self._code and code != self._code:
             raise ProtocolError(f"the server changes from {self._code.decode()} to {code.decode()} within a reply")
-        self._lines.append((words or b"").decode("utf-8", "replace"))
+        self._lines.append(words)
         self._size += len(line)
         if self._size > _LONGEST_REPLY:
             raise ProtocolError(f"the server's reply has no end (more than {_LONGEST_REPLY:,} octets)")
-        if dash == b"-":
+        if more:
             self._code = code
             return
         self._whole.append(Reply(int(code), tuple(self._lines)))
         self._code, self._lines, self._size = b"", [], 0
+
+
+@lru_cache(maxsize=64)  # a server says the same few lines all the time
+def _parts(line: bytes) -> tuple[bytes, bool, str] | None:
+    """Return the code, whether more lines follow, and the words."""
+    if not (found := _LINE.fullmatch(line)):
+        return None
+    code, dash, words = found.groups()
+    return code, dash == b"-", (words or b"").decode("utf-8", "replace")

@@ -6,7 +6,7 @@ What a row says is data wherever it goes: it cannot add a receiver, end a header
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import jinja2
+from markupsafe import escape
 
 from cb_mail.address import Address, split, split_list
 from cb_mail.attachment import Attachment
@@ -25,6 +26,7 @@ __all__ = ["Template"]
 
 _GAP: Final = re.compile(r"\{[{%#]")
 _FIELD: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*)")
+_COLUMN: Final = re.compile(r"\{\{ *([A-Za-z_][A-Za-z0-9_]*) *\}\}")
 _TOKEN: Final = re.compile("\ue000(\\d+)\ue001")
 _VALUES: Final = "cb_mail_values"
 _SEVERAL: Final = frozenset({"attach", "inline", "unsubscribe"})
@@ -291,16 +293,18 @@ class _Compiler:
 
     def text(self, name: str, source: str) -> Any:
         """Return a function that gives the text."""
-        return self._made(self._plain, name, source)
+        return self._made(self._plain, name, source, str)
 
     def html(self, source: str) -> Any:
         """Return a function that gives HTML, values escaped."""
-        return self._made(self._escaped, "html", source)
+        return self._made(self._escaped, "html", source, escape)
 
     @staticmethod
-    def _made(environment: jinja2.Environment, name: str, source: str) -> Any:
+    def _made(environment: jinja2.Environment, name: str, source: str, written: Callable[[Any], str] | None) -> Any:
         if not _GAP.search(source):
             return lambda _: source
+        if written and (simple := _joined(source, written)):
+            return simple
         try:
             return environment.from_string(source).render
         except jinja2.TemplateSyntaxError as error:
@@ -314,7 +318,7 @@ class _Compiler:
         simple = re.fullmatch(r"\s*(?:\{\{\s*(\w+)\s*\}\}\s*<\{\{\s*(\w+)\s*\}\}>|\{\{\s*(\w+)\s*\}\})\s*", source)
         if simple:
             return _simple(*simple.groups())
-        rendered = self._made(self._marked, name, source)
+        rendered = self._made(self._marked, name, source, None)
 
         def found(row: Mapping[str, Any]) -> tuple[Address, ...]:
             values: list[Any] = []
@@ -340,6 +344,32 @@ class _Compiler:
 
 def _filled(text: str, values: list[Any]) -> str:
     return _TOKEN.sub(lambda token: str(values[int(token[1])]), text)
+
+
+_MEANT: Final = frozenset({*jinja2.defaults.DEFAULT_NAMESPACE, "true", "false", "none", "True", "False", "None"})
+
+
+def _joined(source: str, written: Callable[[Any], str]) -> Any:
+    """Text with nothing but columns in its gaps, without Jinja2, which takes three times as long; None for any other."""
+    texts = _COLUMN.split(source)
+    texts, columns = texts[::2], texts[1::2]
+    if "\r" in source or any(map(_GAP.search, texts)) or not _MEANT.isdisjoint(columns):
+        return None
+    pieces: list[str] = [piece for pair in zip(texts, [*columns, ""], strict=True) for piece in pair][:-1]
+    places = list(zip(range(1, len(pieces), 2), columns, strict=True))
+    distinct = tuple(dict.fromkeys(columns))
+
+    def joined(row: Mapping[str, Any]) -> str:
+        made = pieces.copy()
+        try:
+            values = {column: written(row[column]) for column in distinct}
+        except KeyError as error:
+            raise TemplateError(f"there is no column {error}") from error
+        for place, column in places:
+            made[place] = values[column]
+        return "".join(made)
+
+    return joined
 
 
 def _simple(name: str | None, addr: str | None, whole: str | None) -> Any:
