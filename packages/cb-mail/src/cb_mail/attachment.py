@@ -75,7 +75,12 @@ class Attachment:
     @property
     def size(self) -> int:
         """Octets before they are encoded."""
-        return self.source.stat().st_size if isinstance(self.source, Path) else len(self.source)
+        if isinstance(self.source, bytes):
+            return len(self.source)
+        try:
+            return self.source.stat().st_size
+        except OSError as error:
+            raise MailError(f"{self.source}: {error.strerror}") from error
 
     def keep(self) -> Self:
         """Encode it once, and hold what comes out: for many messages with the same file."""

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cb_mail.cli_options import FILE, client_of, say, server_options, spool_option, spool_path, status_of
+from cb_mail.cli_options import (
+    FILE,
+    client_of,
+    dkim_options,
+    say,
+    server_options,
+    signer_of,
+    spool_option,
+    spool_path,
+    status_of,
+)
 
 if TYPE_CHECKING:
     from cb_mail.message import Message
@@ -60,6 +70,7 @@ def _rows(path: Path) -> Rows:
 @click.option("--again", is_flag=True, help="Send all of it once more.")
 @click.option("--results", type=FILE, metavar="FILE", help="CSV, or .jsonl; by default ROWS.results.csv.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no words when all went well.")
+@dkim_options
 @spool_option
 @server_options()
 def merge(template: Path, rows: Path, **options: Any) -> int:
@@ -82,6 +93,7 @@ def merge(template: Path, rows: Path, **options: Any) -> int:
     from cb_mail.spool import Spool
     from cb_mail.template import Template
 
+    signed = signer_of(options)
     made, values = Template.load(template), _rows(rows)
     if not values:
         raise click.UsageError(f"{rows}: no rows")
@@ -98,7 +110,8 @@ def merge(template: Path, rows: Path, **options: Any) -> int:
         if number is None or options["again"]:
             import time
 
-            number = spool.put_merge(made, values, key=f"{key} {time.time()}" if number is not None else key)
+            key = f"{key} {time.time()}" if number is not None else key
+            number = spool.put_merge(made, values, key=key, signed=signed)
     results = options["results"] or Path("rows.results.csv" if str(rows) == "-" else f"{rows}.results.csv")
     return _deliver(path, number, len(values), results, options)
 

@@ -12,9 +12,23 @@ import click
 
 if TYPE_CHECKING:
     from cb_mail.client import Client
+    from cb_mail.delivery import Sendable
+    from cb_mail.raw import RawMessage
     from cb_mail.result import Result
 
-__all__ = ["FILE", "as_json", "client_of", "say", "server_options", "spool_option", "spool_path", "status_of", "told"]
+__all__ = [
+    "FILE",
+    "as_json",
+    "client_of",
+    "dkim_options",
+    "say",
+    "server_options",
+    "signer_of",
+    "spool_option",
+    "spool_path",
+    "status_of",
+    "told",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -59,6 +73,30 @@ def server_options(*, required: bool = False) -> Callable[[Command], Command]:
         return command
 
     return add
+
+
+def dkim_options(command: Command) -> Command:
+    """Add the options that have messages signed."""
+    options = [
+        click.option("--dkim-key", type=FILE, metavar="FILE", help="Sign with this private key (PEM; RSA or Ed25519)."),
+        click.option("--dkim-selector", metavar="NAME", help="Which of the domain's keys that is."),
+        click.option("--dkim-domain", metavar="DOMAIN", help="Who answers for the message: the domain in From."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def signer_of(options: dict[str, Any]) -> Callable[[Sendable], RawMessage] | None:
+    """Take the options of `dkim_options` out of *options*; returns what signs, if anything is to."""
+    key, selector, domain = (options.pop(f"dkim_{name}") for name in ("key", "selector", "domain"))
+    if not (key or selector or domain):
+        return None
+    if not (key and selector and domain):
+        raise click.UsageError("--dkim-key, --dkim-selector and --dkim-domain go together")
+    from cb_mail.dkim import Signer
+
+    return Signer(key, selector=selector, domain=domain).signed
 
 
 def client_of(options: dict[str, Any], *, window: int = 1, most: int = 100) -> Callable[[], Client]:

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cb_mail.cli_options import FILE, client_of, say, server_options, spool_option, spool_path, status_of, told
+from cb_mail.cli_options import (
+    FILE,
+    client_of,
+    dkim_options,
+    say,
+    server_options,
+    signer_of,
+    spool_option,
+    spool_path,
+    status_of,
+    told,
+)
 
 if TYPE_CHECKING:
     from cb_mail.message import Message
@@ -50,6 +61,7 @@ __all__ = ["send"]
 @click.option("-o", "--output", type=FILE, metavar="FILE", help="With --dry-run: where to write it.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("-q", "--quiet", is_flag=True, help="No words on stderr when all went well.")
+@dkim_options
 @spool_option
 @server_options()
 @click.argument("recipients", nargs=-1)
@@ -60,7 +72,10 @@ def send(**options: Any) -> int:
     Example:
       echo 'At noon?' | cb-mail send --from me@example.com --to bob@example.org --subject Lunch --dry-run
     """
+    signed = signer_of(options)
     message = _eml(options) if options["eml"] or options["read_recipients"] else _composed(options)
+    if signed:
+        message = signed(message)
     if options["dry_run"]:
         raw = message.as_bytes()
         if options["output"]:

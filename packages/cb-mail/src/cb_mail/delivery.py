@@ -83,12 +83,15 @@ class _Transaction:
 
     def prepare(self, capabilities: Capabilities) -> RecipientResult | None:
         """Make the bytes; returns why this server cannot be given them."""
-        utf8 = self.message.needs_smtputf8
-        if utf8 and not capabilities.has("SMTPUTF8"):
-            return RecipientResult("", "refused", 0, "5.6.7", "the server has no SMTPUTF8, which an address needs")
         eight_bit = capabilities.has("8BITMIME")
-        self.pieces = self.message.pieces(eight_bit=eight_bit, utf8=utf8)
-        self.size = sum([len(one) if isinstance(one, bytes) else one.encoded_size for one in self.pieces])
+        try:
+            utf8 = self.message.needs_smtputf8
+            if utf8 and not capabilities.has("SMTPUTF8"):
+                return RecipientResult("", "refused", 0, "5.6.7", "the server has no SMTPUTF8, which an address needs")
+            self.pieces = self.message.pieces(eight_bit=eight_bit, utf8=utf8)
+            self.size = sum([len(one) if isinstance(one, bytes) else one.encoded_size for one in self.pieces])
+        except MailError as error:  # a file that has gone, octets that this server does not take
+            return RecipientResult("", "refused", text=str(error))
         if capabilities.has("SIZE"):
             if capabilities.size and self.size > capabilities.size:
                 text = f"{self.size:,} octets; the server takes {capabilities.size:,}"

@@ -12,7 +12,7 @@ from cb_mail.attachment import Attachment
 from cb_mail.errors import AddressError, HeaderError
 from cb_mail.message import Envelope, new_message_id
 
-__all__ = ["RawMessage", "crlf"]
+__all__ = ["RawMessage", "crlf", "split_fields"]
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:((?:[^\r\n]|\r\n[ \t])*)\r\n")
 
@@ -46,7 +46,7 @@ class RawMessage:
         if found := re.search(rb"[^\r\n]{999}", data):
             line = data[: found.start()].count(b"\n") + 1
             raise HeaderError(f"line {line} has more than 998 octets (encode it as quoted-printable or base64)")
-        fields, body = _split(data)
+        fields, body = split_fields(data)
         kept = [field for name, field, _ in fields if name != b"bcc"]
         names = {name: value for name, _, value in fields}
         message_id = self.message_id or names.get(b"message-id", b"").strip().decode("ascii", "replace")
@@ -68,7 +68,7 @@ class RawMessage:
             recipients: Who gets it.
             add: To those in To, Cc and Bcc; else instead of them.
         """
-        fields, _ = _split(crlf(data))
+        fields, _ = split_fields(crlf(data))
         given = {address.addr: address for address in recipients}
         if add or not given:
             for name, _field, value in fields:
@@ -115,7 +115,7 @@ def crlf(data: bytes) -> bytes:
     return data if data.endswith(b"\r\n") else data + b"\r\n"
 
 
-def _split(data: bytes) -> tuple[list[tuple[bytes, bytes, bytes]], bytes]:
+def split_fields(data: bytes) -> tuple[list[tuple[bytes, bytes, bytes]], bytes]:
     """Return the fields as (name in small letters, all of it, value), and the body."""
     fields, place = [], 0
     while not data.startswith(b"\r\n", place) and place < len(data):

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import random
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias
@@ -44,11 +45,15 @@ CREATE TABLE IF NOT EXISTS files (
   type TEXT NOT NULL, cid TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (merge, path));
 CREATE TABLE IF NOT EXISTS messages (
   id INTEGER PRIMARY KEY, merge INTEGER REFERENCES merges ON DELETE CASCADE, row INTEGER NOT NULL DEFAULT 0,
-  content BLOB NOT NULL, sender TEXT, recipients TEXT NOT NULL, subject TEXT NOT NULL, message_id TEXT NOT NULL,
+  content TEXT NOT NULL DEFAULT '', sender TEXT, recipients TEXT NOT NULL, subject TEXT NOT NULL, message_id TEXT NOT NULL,
   made REAL NOT NULL, state TEXT NOT NULL DEFAULT 'queued', attempts INTEGER NOT NULL DEFAULT 0,
   due REAL NOT NULL DEFAULT 0, runner INTEGER, results TEXT NOT NULL DEFAULT '[]');
-CREATE INDEX IF NOT EXISTS messages_due ON messages (state, due, id);
-CREATE INDEX IF NOT EXISTS messages_merge ON messages (merge, state, due, id);
+CREATE TABLE IF NOT EXISTS bodies (
+  id INTEGER PRIMARY KEY REFERENCES messages ON DELETE CASCADE, data BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS messages_due ON messages (due, id) WHERE state = 'queued';
+CREATE INDEX IF NOT EXISTS messages_merge_due ON messages (merge, due, id) WHERE state = 'queued';
+CREATE INDEX IF NOT EXISTS messages_merge ON messages (merge) WHERE merge IS NOT NULL;
+CREATE INDEX IF NOT EXISTS messages_runner ON messages (runner) WHERE runner IS NOT NULL;
 CREATE TABLE IF NOT EXISTS runners (id INTEGER PRIMARY KEY);
 PRAGMA user_version = 1;
 """
@@ -89,27 +94,65 @@ class Totals:
             setattr(self, name, getattr(self, name) + 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Claimed:
-    """A message under way, to those who wait for it."""
+    """A message under way, to those who wait for it. What its body is made of is asked for where it is needed."""
 
     id: int
-    message: Sendable
+    message_id: str
+    sender: Address | None
     recipients: tuple[Address, ...]
-
-    @property
-    def message_id(self) -> str:
-        return self.message.message_id
+    made: float
+    attempts: int
+    results: str
+    data: bytes | None
+    """All of it, for a server with 8BITMIME; None where it has files."""
+    again: Callable[[], Sendable]
+    """Makes it anew."""
 
     @property
     def needs_smtputf8(self) -> bool:
-        return self.message.needs_smtputf8
+        if self.data is None:
+            return self.again().needs_smtputf8
+        return not (self.data.isascii() or self.data.partition(b"\r\n\r\n")[0].isascii())
 
     def envelope(self) -> Envelope:
-        return Envelope(self.message.envelope().sender, self.recipients)
+        return Envelope(self.sender, self.recipients)
 
     def pieces(self, *, eight_bit: bool = False, utf8: bool = False) -> list[bytes | Attachment]:
-        return self.message.pieces(eight_bit=eight_bit, utf8=utf8)
+        if self.data is not None and (eight_bit or self.data.isascii()):
+            return [self.data]
+        return self.again().pieces(eight_bit=eight_bit, utf8=utf8)
+
+    def after(self, result: Result) -> tuple[str, str, float, int, str, int]:
+        """Return what is written of it now: state, who waits for it, due, attempts, results, id."""
+        ended = list(result.of("accepted", "refused"))
+        waiting = list(result.of("deferred", "not_tried"))
+        state, due, attempts = "done", 0.0, self.attempts
+        if unknown := result.of("unknown"):
+            state, waiting = "unknown", [*unknown, *waiting]
+        elif waiting and time.time() - self.made > _FOREVER:
+            ended += [replace(one, state="refused", text=f"given up after 5 days: {one.text}") for one in waiting]
+            waiting = []
+        elif waiting:
+            state = "queued"
+            if any(one.state == "deferred" for one in waiting):
+                due = time.time() + min(14_400.0, 60.0 * 2 ** (attempts - 1)) * _jitter()
+            else:
+                attempts -= 1
+        results = [*json.loads(self.results), *map(_plain, ended)]
+        addresses = json.dumps([one.recipient for one in waiting]) if waiting else "[]"
+        return state, addresses, due, attempts, json.dumps(results), self.id
+
+
+def _plain(one: RecipientResult) -> dict[str, str | int]:
+    return {
+        "recipient": one.recipient,
+        "state": one.state,
+        "code": one.code,
+        "enhanced": one.enhanced,
+        "text": one.text,
+    }
 
 
 class Spool:
@@ -167,19 +210,27 @@ class Spool:
         recipients = json.dumps([one.addr for one in envelope.recipients])
         with self._transaction():
             row = self._db.execute(
-                "INSERT INTO messages (content, sender, recipients, subject, message_id, made)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (raw, sender, recipients, subject, message.message_id, time.time()),
+                "INSERT INTO messages (sender, recipients, subject, message_id, made) VALUES (?, ?, ?, ?, ?)",
+                (sender, recipients, subject, message.message_id, time.time()),
             )
+            self._db.execute("INSERT INTO bodies VALUES (?, ?)", (row.lastrowid, raw))
         return row.lastrowid or 0
 
-    def put_merge(self, template: Template, rows: Sequence[Mapping[str, Any]], *, key: str) -> int:
+    def put_merge(
+        self,
+        template: Template,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        key: str,
+        signed: Callable[[Message], RawMessage] | None = None,
+    ) -> int:
         """Keep a message for each of *rows*: all, or none. Each is made once now, so that none can fail later.
 
         Args:
             template: What they are made of; its files are kept, too.
             rows: Their values.
             key: Names the merge; the same one again is the same merge.
+            signed: Called with each message; what it returns goes out (`dkim.Signer.signed`).
 
         Returns:
             The merge's id.
@@ -189,14 +240,7 @@ class Spool:
             SpoolError: As `put`.
         """
         now = int(time.time())
-        when = datetime.fromtimestamp(now, UTC).astimezone()
-        values = []
-        for number, row in enumerate(rows, 1):
-            message = template.render(row, number=number, date=when)
-            addresses = json.dumps([one.addr for one in message.envelope().recipients])
-            content = json.dumps(row, ensure_ascii=False)
-            values.append((number, content, message.sender.addr, addresses, message.subject, message.message_id, now))
-        with self._transaction():
+        with self._staged(self._rendered(template, rows, now, signed)), self._transaction():
             source = json.dumps(asdict(template.source), ensure_ascii=False)
             made = self._db.execute(
                 "INSERT INTO merges (key, made, template, total) VALUES (?, ?, ?, ?)", (key, now, source, len(rows))
@@ -206,13 +250,52 @@ class Spool:
                 data = file.source if isinstance(file.source, bytes) else file.source.read_bytes()
                 kept = (merge, path, file.name, file.content_type, file.content_id, data)
                 self._db.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)", kept)
-            self._db.executemany(
+            self._db.execute(
                 "INSERT INTO messages (merge, row, content, sender, recipients, subject, message_id, made)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [(merge, *one) for one in values],
+                " SELECT ?, row, content, sender, recipients, subject, message_id, ? FROM staged ORDER BY row",
+                (merge, now),
+            )
+            self._db.execute(
+                "INSERT INTO bodies SELECT messages.id, data FROM messages JOIN staged USING (row)"
+                " WHERE merge = ? AND data IS NOT NULL",
+                (merge,),
             )
         self._templates[merge] = template
         return merge
+
+    @contextlib.contextmanager
+    def _staged(self, rendered: Iterator[tuple[Any, ...]]) -> Iterator[None]:
+        """Put what is rendered beside the spool first: nobody waits meanwhile, and memory does not grow with it."""
+        with self._errors():
+            self._db.execute(_STAGED)
+            try:
+                self._db.execute("BEGIN")
+                self._db.executemany("INSERT INTO staged VALUES (?, ?, ?, ?, ?, ?, ?)", rendered)
+                self._db.execute("COMMIT")
+                yield
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                self._db.execute("DROP TABLE staged")
+
+    @staticmethod
+    def _rendered(
+        template: Template,
+        rows: Iterable[Mapping[str, Any]],
+        now: int,
+        signed: Callable[[Message], RawMessage] | None,
+    ) -> Iterator[tuple[int, str, str, str, str, str, bytes | None]]:
+        when = datetime.fromtimestamp(now, UTC).astimezone()
+        for number, row in enumerate(rows, 1):
+            message = template.render(row, number=number, date=when)
+            addresses = json.dumps([one.addr for one in message.envelope().recipients])
+            content = json.dumps(row, ensure_ascii=False)
+            data = None
+            if signed:
+                data = signed(message).data
+            elif not (message.attachments or message.inline):
+                data = b"".join(flat(message.pieces(eight_bit=True)))
+            yield number, content, message.sender.addr, addresses, message.subject, message.message_id, data
 
     def find_merge(self, key: str) -> int | None:
         """Return the id of the merge of that key, if there is one."""
@@ -264,7 +347,7 @@ class Spool:
                 with self._transaction():
                     self._record(finished)
                     self._db.execute(
-                        "UPDATE messages SET state = 'queued', runner = NULL"
+                        "UPDATE messages SET state = 'queued', runner = NULL, attempts = attempts - 1"
                         " WHERE runner = ? AND id NOT IN (SELECT value FROM json_each(?))",
                         (runner, json.dumps([one.id for one in in_hand.values()])),
                     )
@@ -310,15 +393,8 @@ class Spool:
                     continue
                 return
             left = None if left is None else left - len(claimed)
-            for id_, *rest in claimed:
-                try:
-                    one = self._message(id_, *rest)
-                except MailError as error:  # a file of its own is not there any more
-                    text = str(error)
-                    results = tuple(RecipientResult(address, "refused", text=text) for address in json.loads(rest[4]))
-                    with self._transaction():
-                        self._done(id_, [], results)
-                    continue
+            for found in claimed:
+                one = self._message(*found)
                 in_hand[one.message_id] = one
                 while pace and (wait := pace()) > 0:
                     yield None
@@ -328,9 +404,10 @@ class Spool:
     def _claim(self, runner: int, count: int, merge: int | None) -> list[tuple[Any, ...]]:
         given = {"now": time.time(), "merge": merge, "count": count}
         rows = self._db.execute(_DUE if merge is None else _DUE_OF_MERGE, given).fetchall()
-        self._db.executemany(
-            "UPDATE messages SET state = 'in_flight', runner = ?, attempts = attempts + 1 WHERE id = ?",
-            [(runner, row[0]) for row in rows],
+        self._db.execute(
+            "UPDATE messages SET state = 'in_flight', runner = ?, attempts = attempts + 1"
+            " WHERE id IN (SELECT value FROM json_each(?))",
+            (runner, json.dumps([row[0] for row in rows])),
         )
         return rows
 
@@ -339,19 +416,28 @@ class Spool:
         id_: int,
         merge: int | None,
         row: int,
-        content: Any,
+        content: str,
         sender: str | None,
         to: str,
         message_id: str,
         made: float,
+        attempts: int,
+        results: str,
     ) -> _Claimed:
-        recipients = tuple(Address(one) for one in json.loads(to))
-        if merge is None:
-            raw = RawMessage(content, Address(sender) if sender else None, recipients, message_id)
-            return _Claimed(id_, raw, recipients)
-        when = datetime.fromtimestamp(made, UTC).astimezone()
-        message = self._template(merge).render(json.loads(content), number=row, message_id=message_id, date=when)
-        return _Claimed(id_, message, recipients)
+        by = Address(sender) if sender else None
+        recipients = tuple([Address(one) for one in json.loads(to)])
+        found = self._db.execute("SELECT data FROM bodies WHERE id = ?", (id_,)).fetchone()
+        data = found[0] if found else None
+
+        def again() -> Sendable:
+            if merge is None:
+                return RawMessage(data or b"", by, recipients, message_id)
+            when = datetime.fromtimestamp(made, UTC).astimezone()
+            return self._template(merge).render(json.loads(content), number=row, message_id=message_id, date=when)
+
+        kept = None if merge is None else data
+        again = again if kept is not None else functools.cache(again)
+        return _Claimed(id_, message_id, by, recipients, made, attempts + 1, results, kept, again)
 
     def _template(self, merge: int) -> Template:
         if merge not in self._templates:
@@ -368,54 +454,11 @@ class Spool:
         return self._templates[merge]
 
     def _record(self, finished: Iterable[tuple[_Claimed, Result]]) -> None:
-        for claimed, result in finished:
-            waiting = [one for one in result.recipients if one.state in {"deferred", "not_tried"}]
-            ended = tuple(one for one in result.recipients if one.state in {"accepted", "refused"})
-            unknown = result.of("unknown")
-            if unknown:
-                self._keep_results(claimed.id, ended)
-                self._db.execute(
-                    "UPDATE messages SET state = 'unknown', runner = NULL, recipients = ? WHERE id = ?",
-                    (json.dumps([one.recipient for one in (*unknown, *waiting)]), claimed.id),
-                )
-            else:
-                self._done(claimed.id, waiting, ended)
-
-    def _done(self, id_: int, waiting: Sequence[RecipientResult], ended: Sequence[RecipientResult]) -> None:
-        if not waiting:
-            self._keep_results(id_, ended)
-            self._db.execute(
-                "UPDATE messages SET state = 'done', runner = NULL, recipients = '[]' WHERE id = ?", (id_,)
-            )
-            return
-        made, attempts = self._db.execute("SELECT made, attempts FROM messages WHERE id = ?", (id_,)).fetchone()
-        if time.time() - made > _FOREVER:
-            given_up = tuple(
-                RecipientResult(one.recipient, "refused", one.code, one.enhanced, f"given up after 5 days: {one.text}")
-                for one in waiting
-            )
-            self._done(id_, [], (*ended, *given_up))
-            return
-        tried = any(one.state == "deferred" for one in waiting)
-        pause = min(14_400.0, 60.0 * 2 ** (attempts - 1)) * _jitter() if tried else 0.0
-        self._keep_results(id_, ended)
-        self._db.execute(
-            "UPDATE messages SET state = 'queued', runner = NULL, recipients = ?, due = ?, attempts = ? WHERE id = ?",
-            (
-                json.dumps([one.recipient for one in waiting]),
-                time.time() + pause if pause else 0.0,
-                attempts if tried else attempts - 1,
-                id_,
-            ),
+        self._db.executemany(
+            "UPDATE messages SET state = ?, runner = NULL, recipients = ?, due = ?, attempts = ?, results = ?"
+            " WHERE id = ?",
+            [claimed.after(result) for claimed, result in finished],
         )
-
-    def _keep_results(self, id_: int, ended: Sequence[RecipientResult]) -> None:
-        if ended:
-            self._db.execute(
-                "UPDATE messages SET results = (SELECT json_group_array(json(value)) FROM (SELECT value FROM"
-                " json_each(results) UNION ALL SELECT value FROM json_each(?))) WHERE id = ?",
-                (json.dumps([asdict(one) for one in ended]), id_),
-            )
 
     # What is there ----------------------------------------------------------------------------------
 
@@ -438,17 +481,14 @@ class Spool:
             SpoolError: There is none of that id.
         """
         with self._errors():
-            found = self._db.execute(
-                "SELECT id, merge, row, content, sender, recipients, message_id, made FROM messages WHERE id = ?",
-                (id_,),
-            ).fetchone()
-        if not found:
-            raise SpoolError(f"{self.path}: no message {id_} (queue list shows them)")
-        if found[1] is None:
-            return bytes(found[3])
-        id_, merge, row, content, sender, _, message_id, made = found  # whoever waits for it, it is the same
-        message = self._message(id_, merge, row, content, sender, '["a@localhost"]', message_id, made)
-        return b"".join(flat(message.pieces(utf8=message.needs_smtputf8)))
+            found = self._db.execute(f"{_CONTENT} WHERE id = ?", (id_,)).fetchone()
+            if not found:
+                raise SpoolError(f"{self.path}: no message {id_} (queue list shows them)")
+            message = self._message(*found)
+        if message.data is not None:
+            return message.data
+        made = message.again()
+        return b"".join(flat(made.pieces(eight_bit=found[1] is None, utf8=made.needs_smtputf8)))
 
     def retry(self, id_: int | None = None) -> int:
         """Make what is deferred due now; returns how many."""
@@ -514,8 +554,10 @@ class Spool:
     def _transaction(self) -> Iterator[None]:
         """All of it, or nothing; on the disk when the block is left."""
         with self._errors():
-            self._db.execute("BEGIN IMMEDIATE")
+            if self._db.in_transaction:  # Ctrl-C came between the block above and its end
+                self._db.execute("ROLLBACK")
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
@@ -524,7 +566,13 @@ class Spool:
                 raise
 
 
-_CONTENT: Final = "SELECT id, merge, row, content, sender, recipients, message_id, made FROM messages"
+_STAGED: Final = (
+    "CREATE TEMP TABLE staged (row INTEGER PRIMARY KEY, content TEXT, sender TEXT, recipients TEXT, subject TEXT,"
+    " message_id TEXT, data BLOB)"
+)
+_CONTENT: Final = (
+    "SELECT id, merge, row, content, sender, recipients, message_id, made, attempts, results FROM messages"
+)
 _DUE: Final = f"{_CONTENT} WHERE state = 'queued' AND due <= :now ORDER BY due, id LIMIT :count"
 _DUE_OF_MERGE: Final = _DUE.replace("WHERE", "WHERE merge = :merge AND")
 _COLUMNS: Final = (

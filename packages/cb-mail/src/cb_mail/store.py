@@ -79,7 +79,7 @@ class MemoryStore:
         self._tell()
         return count
 
-    def wait(self, count: int, timeout: float = 10) -> list[Received]:
+    def wait(self, count: int, timeout: float = 30) -> list[Received]:
         """Return all messages as soon as there are *count* or more.
 
         Raises:

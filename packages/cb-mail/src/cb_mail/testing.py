@@ -92,7 +92,7 @@ class Server:
         """How many connections are open."""
         return len(self._catcher.connections)
 
-    def wait(self, count: int, timeout: float = 10) -> list[Received]:
+    def wait(self, count: int, timeout: float = 30) -> list[Received]:
         """Return all messages as soon as there are *count*.
 
         Raises:
