@@ -85,7 +85,7 @@ class Address:
     @property
     def needs_smtputf8(self) -> bool:
         """Whether only a server with SMTPUTF8 can be given it: its local part is not ASCII (RFC 6531)."""
-        return not self.local.isascii()
+        return not (self.addr.isascii() or self.local.isascii())
 
     @property
     def ascii(self) -> str:

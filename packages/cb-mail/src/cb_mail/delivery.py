@@ -113,12 +113,12 @@ class _Transaction:
 
     def heard(self, mail: Reply, recipients: list[Reply]) -> bool:
         """Take the replies to `commands`; returns whether anybody is to get the message."""
+        if not mail.ok:
+            recipients = [mail] * len(recipients)
         for one, reply in zip(self.answers, recipients, strict=True):
-            if not mail.ok:
-                self.answers[one] = _answer(one, mail)
-            elif not reply.ok:
+            if not reply.ok:
                 self.answers[one] = _answer(one, reply)
-        if any(answer is None for answer in self.answers.values()):
+        if None in self.answers.values():
             self.again = [one for one, answer in self.answers.items() if answer and answer.code == 452]
             return True
         return False
@@ -243,7 +243,7 @@ class _Plan:
     def _chunks(self, transaction: _Transaction) -> Delivery:
         """MAIL, RCPT and the message: nothing is waited for. RSET first, for the one before may come to nothing."""
         head = [b"RSET\r\n", *transaction.commands()]
-        if all(isinstance(one, bytes) for one in transaction.pieces):
+        if all([type(one) is bytes for one in transaction.pieces]):
             head.append(b"BDAT %d LAST\r\n" % transaction.size)
             transaction.ended = True
             yield Write([*head, *transaction.pieces])  # type: ignore[list-item]

@@ -79,7 +79,7 @@ def _encoded_words(text: str, first: int) -> list[str]:
 
 def _encoded(raw: bytes, *, q: bool) -> str:
     if q:
-        return f"=?utf-8?q?{''.join([_Q[byte] for byte in raw])}?="
+        return f"=?utf-8?q?{raw.decode('latin-1').translate(_Q)}?="
     return f"=?utf-8?b?{b2a_base64(raw, newline=False).decode()}?="
 
 

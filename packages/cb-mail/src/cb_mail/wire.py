@@ -18,7 +18,7 @@ __all__ = ["IDLE", "Wire", "client_context", "connect_error", "tls_error"]
 
 IDLE: Final = 10.0
 """Seconds after which a connection is made anew rather than trusted: nobody says when a router forgets one."""
-_TOGETHER: Final = 1 << 17  # octets that are put together before they are sent
+_TOGETHER: Final = 1 << 16  # octets that wait for others to go with them
 
 
 class Wire:
@@ -34,6 +34,8 @@ class Wire:
     ) -> None:
         self._place = place
         self._replies = Replies()
+        self._unsent: list[bytes] = []
+        self._size = 0
         self._used = time.monotonic()
         try:
             if place.path:
@@ -69,12 +71,17 @@ class Wire:
             raise ConnectError(f"{self._place}: the connection is not there any more")
 
     def write(self, data: Sequence[bytes]) -> None:
-        """Send all of it."""
+        """Send all of it: at once where it is much, else with what follows, and at the latest before a reply is read."""
+        self._unsent += data
+        self._size += sum(map(len, data))
+        if self._size > _TOGETHER:
+            self._flush()
+
+    def _flush(self) -> None:
+        data, size, self._unsent, self._size = self._unsent, self._size, [], 0
         self._used = time.monotonic()
         try:
-            if len(data) == 1:
-                self._socket.sendall(data[0])
-            elif sum(map(len, data)) <= _TOGETHER:
+            if size <= 2 * _TOGETHER:
                 self._socket.sendall(b"".join(data))
             else:
                 for one in data:
@@ -85,6 +92,8 @@ class Wire:
     def read(self) -> Reply:
         """Return the next reply."""
         while (reply := self._replies.pop()) is None:
+            if self._unsent:
+                self._flush()
             try:
                 data = self._socket.recv(1 << 16)
             except OSError as error:
