@@ -2,8 +2,8 @@
 
     python run.py [--quick] [--markdown] [--readme]
 
-In every round every contender has its turn, in random order, in a process of its own; the median of the rounds counts.
-Postfix's smtp-sink takes what is sent; for CHUNKING, which it has not, `cb-mail serve`. --quick: fewer messages and rounds.
+In every round every contender has its turn, in random order, in a process of its own; the median of the rounds
+counts. Postfix's smtp-sink takes what is sent; for CHUNKING, which it has not, `cb-mail serve`. --quick: fewer of all.
 """
 
 from __future__ import annotations
@@ -35,11 +35,18 @@ HERE = Path(__file__).parent
 JOURNAL, PLAIN = "cb mail journal", "cb mail"
 PEERS = {"smtplib": 12, "yagmail": 10, "red mail": 25, "emails": 6, "Django": 0, "aiosmtplib": 0, "Flask Mailman": 0}
 SHOWN = {
-    JOURNAL: "cb-mail, journal", PLAIN: "cb-mail", "red mail": "red-mail", "Flask Mailman": "Flask-Mailman",
-    "smtplib": "smtplib + EmailMessage", "nodemailer": "nodemailer, pool of 1", "smtp-source": "smtp-source (C, fixed message)",
-    "cb mail chunking 16": "cb-mail, CHUNKING, window 16", "cb mail chunking 64": "cb-mail, CHUNKING, window 64",
-    "cb mail chunking 64 journal": "cb-mail, CHUNKING, window 64, journal", "cb mail one": "cb-mail",
-}  # fmt: skip
+    JOURNAL: "cb-mail, journal",
+    PLAIN: "cb-mail",
+    "red mail": "red-mail",
+    "Flask Mailman": "Flask-Mailman",
+    "smtplib": "smtplib + EmailMessage",
+    "nodemailer": "nodemailer, pool of 1",
+    "smtp-source": "smtp-source (C, fixed message)",
+    "cb mail chunking 16": "cb-mail, CHUNKING, window 16",
+    "cb mail chunking 64": "cb-mail, CHUNKING, window 64",
+    "cb mail chunking 64 journal": "cb-mail, CHUNKING, window 64, journal",
+    "cb mail one": "cb-mail",
+}
 
 
 @dataclass
@@ -49,7 +56,7 @@ class Report:
     left_out: list[str] = field(default_factory=list)
 
     def at_least(self, what: str, value: float, limit: float) -> None:
-        self.goals.append((what, f"≥ {limit:g} ×", f"{value:.1f} ×", "reached" if value >= limit else "not reached"))
+        self.goals.append((what, f"≥ {limit:g}", f"{value:.1f}", "reached" if value >= limit else "not reached"))
 
     def at_most(self, what: str, value: float, limit: float, unit: str) -> None:
         verdict = "reached" if value <= limit else "not reached"
@@ -105,10 +112,14 @@ def side_by_side(report: Report, cases: list[Case], rounds: int) -> dict[str, di
 
 def rates(report: Report, title: str, found: dict[str, dict[str, float]], ours: str) -> None:
     lines = [
-        (SHOWN.get(name, name), f"{one['rate']:,.0f}" if one["rate"] >= 100 else f"{one['rate']:.1f}",
-         f"{found[ours]['rate'] / one['rate']:.1f}", f"{one['peak']:.0f}" if one["peak"] else "")
+        (
+            SHOWN.get(name, name),
+            f"{one['rate']:,.0f}" if one["rate"] >= 100 else f"{one['rate']:.1f}",
+            f"{found[ours]['rate'] / one['rate']:.1f}",
+            f"{one['peak']:.0f}" if one["peak"] else "",
+        )
         for name, one in sorted(found.items(), key=lambda pair: -pair[1]["rate"])
-    ]  # fmt: skip
+    ]
     report.tables.append(Table(title, ("", "messages/s", f"{SHOWN[ours]} ÷ it", "peak MB"), lines))
 
 
@@ -180,25 +191,31 @@ def near(report: Report, count: int, rounds: int) -> None:
     rates(report, f"{count:,} personalised mails, text and HTML, one connection, into smtp-sink", found, JOURNAL)
     for name, limit in {**PEERS, "nodemailer": 5, "smtp-source": 1}.items():
         if limit and name in found:
-            report.at_least(f"journal on ÷ {SHOWN.get(name, name)}", found[JOURNAL]["rate"] / found[name]["rate"], limit)
+            ratio = found[JOURNAL]["rate"] / found[name]["rate"]
+            report.at_least(f"journal on ÷ {SHOWN.get(name, name)}", ratio, limit)
     with cb_serve() as port:
         ours = ["cb mail chunking 64", "cb mail chunking 64 journal"]
-        found = side_by_side(report, [*(Case(name, port, 4 * count) for name in ours), Case("smtplib", port, count)], rounds)
+        cases = [*(Case(name, port, 4 * count) for name in ours), Case("smtplib", port, count)]
+        found = side_by_side(report, cases, rounds)
     rates(report, "The same into cb-mail serve, which has CHUNKING", found, ours[0])
     report.at_least("CHUNKING, window 64 ÷ smtplib", found[ours[0]]["rate"] / found["smtplib"]["rate"], 50)
 
 
 def far(report: Report, count: int, rounds: int) -> None:
-    with smtp_sink() as sink, printing("delay.py", str(sink), "20") as port:
-        with cb_serve() as chunking, printing("delay.py", str(chunking), "20") as wide:
-            cases = [
-                Case(PLAIN, port, count), Case("smtplib", port, count // 2), Case("emails", port, count // 2),
-                Case("aiosmtplib", port, count // 2), Case("cb mail chunking 16", wide, 10 * count),
-                Case("cb mail chunking 64", wide, 20 * count),
-            ]  # fmt: skip
-            if "CB_NODE_MODULES" in os.environ:
-                cases.append(Case("nodemailer", port, count // 2))
-            found = side_by_side(report, cases, rounds)
+    with contextlib.ExitStack() as listeners:
+        enter = listeners.enter_context
+        port, wide = (enter(printing("delay.py", str(enter(sink())), "20")) for sink in (smtp_sink, cb_serve))
+        cases = [
+            Case(PLAIN, port, count),
+            Case("smtplib", port, count // 2),
+            Case("emails", port, count // 2),
+            Case("aiosmtplib", port, count // 2),
+            Case("cb mail chunking 16", wide, 10 * count),
+            Case("cb mail chunking 64", wide, 20 * count),
+        ]
+        if "CB_NODE_MODULES" in os.environ:
+            cases.append(Case("nodemailer", port, count // 2))
+        found = side_by_side(report, cases, rounds)
     rates(report, "The same with a round trip of 20 ms", found, PLAIN)
     there = found["smtplib"]["rate"]
     report.at_least("20 ms, DATA ÷ smtplib", found[PLAIN]["rate"] / there, 4)
@@ -211,9 +228,12 @@ def attached(report: Report, count: int, rounds: int) -> None:
     with smtp_sink() as port, cb_serve() as wide:
         few = max(5, count // 10)
         cases = [
-            Case(PLAIN, port, count, str(one)), Case("cb mail chunking 16", wide, count, str(one)),
-            Case("smtplib", port, few, str(one)), Case("emails", port, few, str(one)), Case("yagmail", port, few, str(one)),
-        ]  # fmt: skip
+            Case(PLAIN, port, count, str(one)),
+            Case("cb mail chunking 16", wide, count, str(one)),
+            Case("smtplib", port, few, str(one)),
+            Case("emails", port, few, str(one)),
+            Case("yagmail", port, few, str(one)),
+        ]
         if "CB_NODE_MODULES" in os.environ:
             cases.append(Case("nodemailer", port, few, str(one)))
         found = side_by_side(report, cases, rounds)
@@ -227,9 +247,14 @@ def attached(report: Report, count: int, rounds: int) -> None:
         names = ("cb mail one", "smtplib", "yagmail")
         found = side_by_side(report, [Case(name, port, 1, str(large)) for name in names], rounds)
     lines = [
-        (SHOWN.get(name, name), f"{1000 / ran['rate']:,.0f}", f"{found['cb mail one']['rate'] / ran['rate']:.1f}", f"{ran['peak']:.0f}")
+        (
+            SHOWN.get(name, name),
+            f"{1000 / ran['rate']:,.0f}",
+            f"{found['cb mail one']['rate'] / ran['rate']:.1f}",
+            f"{ran['peak']:.0f}",
+        )
         for name, ran in found.items()
-    ]  # fmt: skip
+    ]
     report.tables.append(Table("One message with an attachment of 25 MB", ("", "ms", "cb-mail ÷ it", "peak MB"), lines))
     report.at_least("25 MB attachment ÷ smtplib", found["cb mail one"]["rate"] / found["smtplib"]["rate"], 8)
     report.at_most("25 MB attachment, resident", found["cb mail one"]["peak"], 40, "MB")
@@ -240,7 +265,9 @@ def growth(report: Report, count: int) -> None:
     with smtp_sink() as port:
         for size in (count, 5 * count, 10 * count):
             if ran := Case(JOURNAL, port, size).run():
-                lines.append((f"{size:,}", f"{ran['seconds']:.2f}", f"{ran['seconds'] / size * 1e6:.0f}", f"{ran['peak']:.0f}"))
+                lines.append(
+                    (f"{size:,}", f"{ran['seconds']:.2f}", f"{ran['seconds'] / size * 1e6:.0f}", f"{ran['peak']:.0f}")
+                )
     report.tables.append(Table("Growth, journal on", ("messages", "s", "µs a message", "peak MB"), lines))
 
 
@@ -256,7 +283,9 @@ def receiving(report: Report, count: int, rounds: int) -> None:
                 rates_of.setdefault(name, []).append(count / (time.perf_counter() - start))
     found = {name: statistics.median(listed) for name, listed in rates_of.items()}
     lines = [(name, f"{rate:,.0f}", f"{found['cb-mail serve'] / rate:.1f}") for name, rate in found.items()]
-    report.tables.append(Table("Taking mail: smtp-source with 4 sessions", ("", "messages/s", "cb-mail serve ÷ it"), lines))
+    report.tables.append(
+        Table("Taking mail: smtp-source with 4 sessions", ("", "messages/s", "cb-mail serve ÷ it"), lines)
+    )
     report.at_least("serve ÷ aiosmtpd", found["cb-mail serve"] / found["aiosmtpd"], 5)
 
 
@@ -283,7 +312,11 @@ def nodemailer() -> None:
 
 def versions() -> str:
     names = ("yagmail", "redmail", "emails", "Django", "aiosmtplib", "Flask-Mailman", "aiosmtpd")
-    listed = [f"{platform.system()} {platform.release()}", f"Python {platform.python_version()}", f"{os.cpu_count()} cores"]
+    listed = [
+        f"{platform.system()} {platform.release()}",
+        f"Python {platform.python_version()}",
+        f"{os.cpu_count()} cores",
+    ]
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         listed += [f"{name} {importlib.metadata.version(name)}" for name in names]
     if modules := os.environ.get("CB_NODE_MODULES"):

@@ -61,7 +61,7 @@ def test_signed(kind: str, tmp_path: Path) -> None:
     message = Message(
         "Jörg <shop@example.com>",
         ["ann@example.org", "bob@example.org"],
-        "Grüße an alle, die diesen langen Betreff noch bis zum Ende lesen wollen und können",
+        "Grüße, und nun kommt noch ein langer Betreff, der auf eine Zeile nicht mehr passen kann",
         "Hallo  \t\nWelt \n\n\n",
         "<p>Hallo</p>",
         attachments=[path],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import json
 import re
 import ssl
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 import trustme
-from cb_mail import Address, Client, Credentials, MailError, Message, send
+from cb_mail import Address, Client, ConnectError, Credentials, MailError, Message, ServerError, send
 from cb_mail.testing import Server
 from mail_support import command
 
@@ -179,3 +180,19 @@ def test_could_not_send_mail() -> None:
     """Throughout: what went wrong is said, with whether it is safe to try again."""
     with pytest.raises(MailError, match=r"127.0.0.1:1: connection refused"):
         send(Message("a@example.com", "b@example.com", "s", "t"), "smtp://127.0.0.1:1")
+
+
+def test_a_task_of_somebody_elses_queue() -> None:
+    """README's task: its arguments survive JSON; what is to be tried again is a ConnectError, what is refused is not."""
+
+    def mail(url: str, *args: Any, **fields: Any) -> None:
+        send(Message(*args, **fields), url).raise_for_refused()
+
+    fields = json.loads(json.dumps({"subject": "s", "text": "t", "bcc": ["eve@example.net"]}))
+    with Server(faults=["RCPT:550:bob@*"]) as server:
+        mail(server.url, "a@example.com", "ann@example.org", **fields)
+        assert server.wait(1)[0].recipients == ("ann@example.org", "eve@example.net")
+        with pytest.raises(ServerError, match="bob"):
+            mail(server.url, "a@example.com", "bob@example.org", **fields)
+    with pytest.raises(ConnectError):
+        mail(server.url, "a@example.com", "ann@example.org", **fields)

@@ -321,6 +321,18 @@ def test_interrupted_between_two_statements(path: Path) -> None:
 def test_a_server_without_8bitmime(path: Path) -> None:
     """What was made for 8 bits is made anew for a server that takes 7."""
     with Server(hide=["8BITMIME", "SMTPUTF8"]) as server, Spool(path) as spool, Client(server.url) as client:
-        spool.put_merge(Template("a@b.c", "{{ mail }}", "s", "Grüße aus der Ferne, lange nicht gesehen"), rows(2), key="k")
+        spool.put_merge(
+            Template("a@b.c", "{{ mail }}", "s", "Grüße aus der Ferne, lange nicht gesehen"), rows(2), key="k"
+        )
         assert spool.run(client).accepted == 2
         assert all(one.data.isascii() and b"Gr=C3=BC=C3=9Fe" in one.data for one in server.wait(2))
+
+
+def test_what_was_said_of_those_who_wait(path: Path) -> None:
+    """The results name the server's words for a receiver who was deferred, too."""
+    with Server(faults=["RCPT:451"]) as server, Spool(path) as spool, Client(server.url) as client:
+        spool.put(Message("a@b.c", "b@b.c", "s", "t"))
+        assert spool.run(client).deferred == 1
+        (row,) = outcomes(spool.entries())
+        assert (row["state"], row["code"], row["enhanced"]) == ("deferred", 451, "4.0.0")
+        assert row["text"] == "As you wished: RCPT"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +48,17 @@ def _rows(path: Path) -> Rows:
 
     name = "-" if str(path) == "-" else str(path)
     return read_rows(sys.stdin.buffer.read() if name == "-" else path.read_bytes(), name)
+
+
+@contextlib.contextmanager
+def _naming(rows: Path) -> Iterator[None]:
+    """Name the file of the row that makes no message."""
+    from cb_mail.errors import TemplateError
+
+    try:
+        yield
+    except TemplateError as error:
+        raise TemplateError(f"{rows}: {error}", row=error.row) from error
 
 
 @click.command()
@@ -98,7 +111,8 @@ def merge(template: Path, rows: Path, **options: Any) -> int:
     if not values:
         raise click.UsageError(f"{rows}: no rows")
     if options["dry_run"]:
-        return _dry(made, values)
+        with _naming(rows):
+            return _dry(made, values)
     path = spool_path(options.pop("spool"))
     key = merge_key(made, values)
     with Spool(path) as spool:
@@ -111,7 +125,8 @@ def merge(template: Path, rows: Path, **options: Any) -> int:
             import time
 
             key = f"{key} {time.time()}" if number is not None else key
-            number = spool.put_merge(made, values, key=key, signed=signed)
+            with _naming(rows):
+                number = spool.put_merge(made, values, key=key, signed=signed)
     results = options["results"] or Path("rows.results.csv" if str(rows) == "-" else f"{rows}.results.csv")
     return _deliver(path, number, len(values), results, options)
 
@@ -206,7 +221,8 @@ def _message(file: Path, rows: Path | None, row: int) -> bytes:
     values = _rows(rows)
     if row > len(values):
         raise click.BadParameter(f"{rows} has {len(values)} rows", param_hint="--row")
-    message: Message = Template.load(file).render(values[row - 1], number=row)
+    with _naming(rows):
+        message: Message = Template.load(file).render(values[row - 1], number=row)
     return message.as_bytes()
 
 

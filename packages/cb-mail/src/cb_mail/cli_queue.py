@@ -59,9 +59,9 @@ def show(number: int, spool: Path | None) -> None:
         sys.stdout.buffer.flush()
         entry = opened.entry(number)
         assert entry is not None
-        for one in entry.results:
+        for one in (*entry.results, *entry.said):
             say(str(one))
-        for recipient in entry.recipients:
+        for recipient in set(entry.recipients) - {one.recipient for one in entry.said}:
             say(f"{recipient}: {entry.state.replace('_', ' ')}")
 
 

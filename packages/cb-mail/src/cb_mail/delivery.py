@@ -243,7 +243,7 @@ class _Plan:
     def _chunks(self, transaction: _Transaction) -> Delivery:
         """MAIL, RCPT and the message: nothing is waited for. RSET first, for the one before may come to nothing."""
         head = [b"RSET\r\n", *transaction.commands()]
-        if all([type(one) is bytes for one in transaction.pieces]):
+        if all(type(one) is bytes for one in transaction.pieces):
             head.append(b"BDAT %d LAST\r\n" % transaction.size)
             transaction.ended = True
             yield Write([*head, *transaction.pieces])  # type: ignore[list-item]

@@ -17,12 +17,14 @@ from cb_mail.raw import RawMessage, crlf, split_fields
 from cb_mail.text import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cb_mail.delivery import Sendable
 
 __all__ = ["Signer"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*")
-_SIGNED: Final = (
+_SIGNED: Final[tuple[str, ...]] = (
     *("from", "to", "cc", "reply-to", "subject", "date", "message-id", "mime-version", "content-type"),
     *("content-transfer-encoding", "list-unsubscribe", "list-unsubscribe-post"),
 )
@@ -61,6 +63,7 @@ class Signer:
         except (ValueError, TypeError) as error:
             raise MailError(f"{where}no private key in PEM, or one with a password") from error
         self._domain, self._selector = domain, selector
+        self._sign: Callable[[bytes], bytes]
         if isinstance(loaded, ed25519.Ed25519PrivateKey):
             edwards = loaded
             self._algorithm = "ed25519-sha256"
@@ -85,8 +88,8 @@ class Signer:
         """Return the field ``DKIM-Signature`` for a message with CRLF line ends."""
         fields, body = split_fields(data)
         there: dict[str, list[bytes]] = {}
-        for name, _, value in fields:
-            there.setdefault(name.decode("ascii"), []).append(value)
+        for found, _, value in fields:
+            there.setdefault(found.decode("ascii"), []).append(value)
         names: list[str] = []
         lines: list[bytes] = []
         for name in _SIGNED:

@@ -113,10 +113,12 @@ def outcomes(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
         for one in entry.results:
             row = asdict(one)
             yield {"row": entry.row, **{name: row[name] for name in _FIELDS[1:6]}, "message_id": entry.message_id}
+        said = {one.recipient: asdict(one) for one in entry.said}
         for recipient in entry.recipients:
             state = "deferred" if entry.state == "queued" and entry.attempts else states[entry.state]
-            blank = {"code": 0, "enhanced": "", "text": ""}
-            yield {"row": entry.row, "recipient": recipient, "state": state, **blank, "message_id": entry.message_id}
+            words = said.get(recipient, {"code": 0, "enhanced": "", "text": ""})
+            row = {**words, "row": entry.row, "recipient": recipient, "state": state, "message_id": entry.message_id}
+            yield {name: row[name] for name in _FIELDS}
 
 
 def write_results(entries: Iterable[Entry], path: Path) -> int:

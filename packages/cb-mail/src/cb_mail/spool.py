@@ -26,7 +26,7 @@ from cb_mail.address import Address
 from cb_mail.attachment import Attachment
 from cb_mail.client import Client
 from cb_mail.delivery import Sendable
-from cb_mail.errors import MailError, SpoolError
+from cb_mail.errors import SpoolError
 from cb_mail.message import Envelope, Message
 from cb_mail.mime import flat
 from cb_mail.raw import RawMessage
@@ -45,9 +45,11 @@ CREATE TABLE IF NOT EXISTS files (
   type TEXT NOT NULL, cid TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (merge, path));
 CREATE TABLE IF NOT EXISTS messages (
   id INTEGER PRIMARY KEY, merge INTEGER REFERENCES merges ON DELETE CASCADE, row INTEGER NOT NULL DEFAULT 0,
-  content TEXT NOT NULL DEFAULT '', sender TEXT, recipients TEXT NOT NULL, subject TEXT NOT NULL, message_id TEXT NOT NULL,
+  content TEXT NOT NULL DEFAULT '', sender TEXT, recipients TEXT NOT NULL, subject TEXT NOT NULL,
+  message_id TEXT NOT NULL,
   made REAL NOT NULL, state TEXT NOT NULL DEFAULT 'queued', attempts INTEGER NOT NULL DEFAULT 0,
-  due REAL NOT NULL DEFAULT 0, runner INTEGER, results TEXT NOT NULL DEFAULT '[]');
+  due REAL NOT NULL DEFAULT 0, runner INTEGER, results TEXT NOT NULL DEFAULT '[]',
+  said TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE IF NOT EXISTS bodies (
   id INTEGER PRIMARY KEY REFERENCES messages ON DELETE CASCADE, data BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS messages_due ON messages (due, id) WHERE state = 'queued';
@@ -71,6 +73,8 @@ class Entry:
     """Those who wait for it."""
     results: tuple[RecipientResult, ...]
     """What became of those who do not."""
+    said: tuple[RecipientResult, ...]
+    """What was last said of those who wait, where they were tried."""
     made: float
     due: float
     attempts: int
@@ -124,8 +128,8 @@ class _Claimed:
             return [self.data]
         return self.again().pieces(eight_bit=eight_bit, utf8=utf8)
 
-    def after(self, result: Result) -> tuple[str, str, float, int, str, int]:
-        """Return what is written of it now: state, who waits for it, due, attempts, results, id."""
+    def after(self, result: Result) -> tuple[str, str, float, int, str, str, int]:
+        """Return what is written of it now: state, who waits for it, due, attempts, results, what was said, id."""
         ended = list(result.of("accepted", "refused"))
         waiting = list(result.of("deferred", "not_tried"))
         state, due, attempts = "done", 0.0, self.attempts
@@ -142,7 +146,8 @@ class _Claimed:
                 attempts -= 1
         results = [*json.loads(self.results), *map(_plain, ended)]
         addresses = json.dumps([one.recipient for one in waiting]) if waiting else "[]"
-        return state, addresses, due, attempts, json.dumps(results), self.id
+        said = json.dumps([_plain(one) for one in waiting if one.state != "not_tried"]) if waiting else "[]"
+        return state, addresses, due, attempts, json.dumps(results), said, self.id
 
 
 def _plain(one: RecipientResult) -> dict[str, str | int]:
@@ -455,8 +460,8 @@ class Spool:
 
     def _record(self, finished: Iterable[tuple[_Claimed, Result]]) -> None:
         self._db.executemany(
-            "UPDATE messages SET state = ?, runner = NULL, recipients = ?, due = ?, attempts = ?, results = ?"
-            " WHERE id = ?",
+            "UPDATE messages SET state = ?, runner = NULL, recipients = ?, due = ?, attempts = ?, results = ?,"
+            " said = ? WHERE id = ?",
             [claimed.after(result) for claimed, result in finished],
         )
 
@@ -576,7 +581,7 @@ _CONTENT: Final = (
 _DUE: Final = f"{_CONTENT} WHERE state = 'queued' AND due <= :now ORDER BY due, id LIMIT :count"
 _DUE_OF_MERGE: Final = _DUE.replace("WHERE", "WHERE merge = :merge AND")
 _COLUMNS: Final = (
-    "SELECT id, state, subject, message_id, recipients, results, made, due, attempts, merge, row FROM messages"
+    "SELECT id, state, subject, message_id, recipients, results, said, made, due, attempts, merge, row FROM messages"
 )
 
 
@@ -587,5 +592,5 @@ def _jitter() -> float:
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     recipients = tuple(json.loads(row[4]))
-    results = tuple(RecipientResult(**one) for one in json.loads(row[5]))
-    return Entry(row[0], row[1], row[2], row[3], recipients, results, *row[6:])
+    results, said = (tuple(RecipientResult(**one) for one in json.loads(text)) for text in row[5:7])
+    return Entry(row[0], row[1], row[2], row[3], recipients, results, said, *row[7:])

@@ -209,6 +209,8 @@ class Template:
         except (MailError, jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             where = f"row {number}: " if number else ""
             column = f"there is no column {found[1]}" if (found := _UNDEFINED.fullmatch(str(error))) else str(error)
+            if column.startswith("there is no column"):
+                column += f" (there are {', '.join(row)})" if row else ""
             raise TemplateError(f"{where}{column}", row=number) from error
 
     @property
@@ -350,7 +352,7 @@ _MEANT: Final = frozenset({*jinja2.defaults.DEFAULT_NAMESPACE, "true", "false", 
 
 
 def _joined(source: str, written: Callable[[Any], str]) -> Any:
-    """Text with nothing but columns in its gaps, without Jinja2, which takes three times as long; None for any other."""
+    """Text with nothing but columns in its gaps, without Jinja2, which takes thrice as long; None for any other."""
     texts = _COLUMN.split(source)
     texts, columns = texts[::2], texts[1::2]
     if "\r" in source or any(map(_GAP.search, texts)) or not _MEANT.isdisjoint(columns):

@@ -71,7 +71,7 @@ class Wire:
             raise ConnectError(f"{self._place}: the connection is not there any more")
 
     def write(self, data: Sequence[bytes]) -> None:
-        """Send all of it: at once where it is much, else with what follows, and at the latest before a reply is read."""
+        """Send all of it: at once where it is much, else with what follows; at the latest before a reply is read."""
         self._unsent += data
         self._size += sum(map(len, data))
         if self._size > _TOGETHER:
