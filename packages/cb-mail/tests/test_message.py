@@ -33,8 +33,8 @@ FILE = Attachment(b"x", "f.pdf")
         (
             {"html": "<p>", "inline": {"c": b"x"}, "attachments": [FILE]},
             (
-                "multipart/mixed(multipart/alternative(text/plain multipart/related(text/html application/octet-stream))"
-                " application/pdf)"
+                "multipart/mixed(multipart/alternative(text/plain multipart/related("
+                "text/html application/octet-stream)) application/pdf)"
             ),
         ),
         ({"inline": {"c": b"x"}}, "multipart/mixed(text/plain application/octet-stream)"),

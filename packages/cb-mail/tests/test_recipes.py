@@ -183,7 +183,7 @@ def test_could_not_send_mail() -> None:
 
 
 def test_a_task_of_somebody_elses_queue() -> None:
-    """README's task: its arguments survive JSON; what is to be tried again is a ConnectError, what is refused is not."""
+    """README's task: its arguments survive JSON; what is tried again is a ConnectError, what is refused is not."""
 
     def mail(url: str, *args: Any, **fields: Any) -> None:
         send(Message(*args, **fields), url).raise_for_refused()

@@ -26,7 +26,8 @@ from mail_support import until
 
 SESSION = (
     b'EHLO me\r\nMAIL FROM:<a@b.c> BODY=8BITMIME\r\nRCPT TO:<d@e.f>\r\nRCPT TO:<"x y"@e.f>\r\nDATA\r\n'
-    b"Subject: one\r\n\r\n..dot\r\nbody\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<d@e.f>\r\nBDAT 10\r\n0123456789BDAT 6 LAST\r\n.\r\n.\r\n"
+    b"Subject: one\r\n\r\n..dot\r\nbody\r\n.\r\n"
+    b"MAIL FROM:<>\r\nRCPT TO:<d@e.f>\r\nBDAT 10\r\n0123456789BDAT 6 LAST\r\n.\r\n.\r\n"
     b"NOOP\r\nRSET\r\nVRFY x\r\nQUIT\r\n"
 )
 
@@ -111,7 +112,7 @@ def test_bounds() -> None:
 
 
 def test_the_standard_librarys_client() -> None:
-    """smtplib gets along with it."""
+    """Of smtplib gets along with it."""
     with Server(users={"u": "p"}) as server, smtplib.SMTP(server.host, server.port, timeout=20) as client:
         client.login("u", "p")
         client.sendmail("a@b.c", ["d@e.f"], "Subject: s\r\n\r\n.dot\r\n")

@@ -144,4 +144,4 @@ for kind in (AddressError, AuthError, ConnectError, HeaderError, ProtocolError, 
 assert_type(ServerError("no", code=550).transient, bool)
 assert_type(TemplateError("no").row, int)
 ServerError("no")  # type: ignore[call-arg]
-print(cb_mail.Nothing)  # noqa: T201  # type: ignore[attr-defined]
+print(cb_mail.Nothing)  # type: ignore[attr-defined]  # noqa: T201
