@@ -133,7 +133,7 @@ def test_killed_at_any_moment(path: Path, window: int, hide: tuple[str, ...]) ->
     """Kill -9 again and again: nothing lost, nothing twice but what was named as unknown, at most a window of it."""
     most = FULL and window == 16 and not hide
     count = 10_000 if most else 1000 if FULL else 80
-    kills = 0
+    kills, left = 0, count
     unknown: set[str] = set()
     with Server(hide=hide) as server:
         with Spool(path) as spool:
@@ -143,7 +143,7 @@ def test_killed_at_any_moment(path: Path, window: int, hide: tuple[str, ...]) ->
             worker = subprocess.Popen([sys.executable, WORKER, path, server.url, str(window)], stdout=subprocess.PIPE)
             assert worker.stdout
             assert worker.stdout.readline() == b"begun\n"
-            target = min(seen + random.randrange(1, 80 if FULL else 40), count - len(unknown))
+            target = seen + min(left, random.randrange(1, 80 if FULL else 40))
             until(lambda: len(server.messages) >= target or worker.poll() is not None, 60)  # noqa: B023 - now, not later
             worker.kill()
             worker.wait()
