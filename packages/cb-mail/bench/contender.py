@@ -1,6 +1,6 @@
 """One contender sends so many messages, in a process of its own: ``contender.py NAME PORT COUNT FILE``.
 
-Prints seconds (imports not counted) and the peak resident memory in MB. FILE is ``-``, or what is attached to each message.
+Prints seconds (imports not counted) and the peak resident memory in MB. FILE is ``-``, or what is attached to each.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ from typing import Any
 
 SENDER = "Büro Zürich <office@example.com>"
 SUBJECT = "Grüße an {{ name }}, Bestellung {{ id }}"
-TEXT = "Liebe/r {{ name }},\n\n" + "Ihre Bestellung {{ id }} ist unterwegs – wir danken für Ihr Vertrauen.\n" * 10
+TEXT = "Liebe/r {{ name }},\n\n" + "Ihre Bestellung {{ id }} kommt in Kürze, wir danken für Ihr Vertrauen!\n" * 10
 HTML = (
     "<html><body><p>Liebe/r <b>{{ name }}</b>,</p>\n"
-    + "<p>Ihre Bestellung <i>{{ id }}</i> ist unterwegs – wir danken für Ihr Vertrauen.</p>\n" * 9
+    + "<p>Ihre Bestellung <i>{{ id }}</i> kommt in Kürze, wir danken für Ihr Vertrauen!</p>\n" * 9
     + "</body></html>\n"
 )
 
