@@ -1,0 +1,124 @@
+"""What the tests share: the command, waiting until something has happened, and a real Postfix."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+FULL = os.environ.get("CB_FAULTS") == "full"
+"""Whether faults are injected at full count."""
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Return as soon as *condition* holds; fail when it does not in time."""
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        pause.wait(0.005)
+
+
+def command(*arguments: str | Path, text: str | bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does."""
+    data = text.encode() if isinstance(text, str) else text
+    done = subprocess.run(
+        [sys.executable, "-m", "cb_mail", *map(str, arguments)],
+        input=data,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environment},
+    )
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    )
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+class Postfix:
+    """A real Postfix in *folder*, on a free port of loopback, that delivers to a Maildir; its own, not the system's."""
+
+    def __init__(self, folder: Path, certificate: Path | None = None) -> None:
+        if not (shutil.which("postfix") or Path("/usr/sbin/postfix").exists()):
+            pytest.skip("Postfix is not installed (apt install postfix)")
+        if os.geteuid() != 0:
+            pytest.skip("Postfix starts for root alone")
+        self.folder = folder
+        self.port = free_port()
+        self.maildir = folder / "mail"
+        self._etc, spool, data = folder / "etc", folder / "spool", folder / "data"
+        for path in (self._etc, spool, data, self.maildir):
+            path.mkdir(parents=True)
+        for path in (data, self.maildir):
+            shutil.chown(path, "postfix")
+        for above in (folder, *folder.parents):
+            if above.owner() == "root" and above != Path("/") and above.name:
+                above.chmod(above.stat().st_mode | 0o055)
+        import pwd
+
+        user = pwd.getpwnam("postfix")
+        tls = f"smtpd_tls_cert_file = {certificate}\nsmtpd_tls_key_file = {certificate}\n" if certificate else ""
+        (self._etc / "main.cf").write_text(
+            f"compatibility_level = 3.6\nqueue_directory = {spool}\ndata_directory = {data}\n"
+            "inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmyhostname = mx.example.org\nmydestination =\n"
+            "mynetworks = 127.0.0.0/8\nvirtual_mailbox_domains = example.org\n"
+            f"virtual_mailbox_base = {self.maildir}\nvirtual_mailbox_maps = static:all/\nvirtual_mailbox_limit = 0\n"
+            f"virtual_uid_maps = static:{user.pw_uid}\nvirtual_gid_maps = static:{user.pw_gid}\n"
+            "message_size_limit = 0\n"
+            f"virtual_minimum_uid = 1\nmaillog_file = {folder}/mail.log\nmaillog_file_prefixes = {folder}\n"
+            f"smtpd_tls_security_level = {'may' if certificate else 'none'}\n{tls}"
+        )
+        master = Path("/etc/postfix/master.cf")
+        proto = master if master.exists() else Path("/usr/share/postfix/master.cf.dist")
+        lines = [line for line in proto.read_text().splitlines() if not line.startswith(("smtp      inet", "#"))]
+        lines = [line.replace("y       -", "n       -") for line in lines]
+        (self._etc / "master.cf").write_text(
+            f"127.0.0.1:{self.port} inet n - n - - smtpd\n"
+            + "\n".join(lines)
+            + "\npostlog unix-dgram n - n - 1 postlogd\n"
+        )
+        self._run("start")
+        until(self._listens)
+
+    def _run(self, what: str) -> None:
+        done = subprocess.run(
+            ["/usr/sbin/postfix", "-c", str(self._etc), what], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+
+    def _listens(self) -> bool:
+        with socket.socket() as tried:
+            return tried.connect_ex(("127.0.0.1", self.port)) == 0
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"smtp://127.0.0.1:{self.port}"
+
+    def delivered(self, count: int) -> list[bytes]:
+        """Return all that came, as soon as there are *count*."""
+        new = self.maildir / "all" / "new"
+        until(lambda: new.exists() and len(list(new.iterdir())) >= count, 90)
+        return [path.read_bytes() for path in sorted(new.iterdir())]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._run("stop")

@@ -1,0 +1,384 @@
+"""The command, run as a user runs it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cb_mail
+import pytest
+from cb_mail import Message, Spool
+from cb_mail.testing import Server
+from mail_support import command, free_port, until
+
+SEND = ("send", "--from", "me@example.com", "--to", "bob@example.org", "--subject", "Lunch ä")
+
+
+@pytest.fixture(autouse=True)
+def apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No server, spool or password of whoever runs the tests; and a folder of one's own."""
+    for name in ("CB_MAIL_SERVER", "CB_MAIL_FROM", "CB_MAIL_SPOOL", "CB_MAIL_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A catching server."""
+    with Server() as running:
+        yield running
+
+
+def test_version() -> None:
+    """``--version`` prints the package's version and nothing else."""
+    assert command("--version").stdout == f"cb-mail, version {cb_mail.__version__}\n"
+
+
+@pytest.mark.parametrize("name", ["send", "merge", "preview", "queue", "serve", "check"])
+def test_help(name: str) -> None:
+    """Every command says what it is for."""
+    done = command(name, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) > 8
+    assert name in command("--help").stdout
+
+
+def test_help_imports_little() -> None:
+    """``--help`` needs neither TLS, nor SQLite, nor Jinja2."""
+    code = "import sys; from cb_mail.cli import main; sys.argv[1:] = ['--help']\ntry: main()\nexcept SystemExit: pass\n"
+    code += (
+        "print(*sorted({'ssl', 'sqlite3', 'jinja2', 'asyncio', 'email', 'idna'} & set(sys.modules)), file=sys.stderr)"
+    )
+    # Not measured: coverage itself imports sqlite3.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stderr == "\n"
+
+
+def test_send(server: Server) -> None:
+    """The text from stdin; each receiver's result on stdout, words on stderr."""
+    done = command(*SEND, "--server", server.url, text="At noon?\n.\n")
+    assert (done.returncode, done.stderr) == (0, "cb-mail: message sent\n")
+    assert done.stdout == "bob@example.org: accepted (250 2.0.0 Ok, kept)\n"
+    (caught,) = server.wait(1)
+    assert caught.data.endswith(b"\r\n\r\nAt noon?\r\n.\r\n")
+    done = command(*SEND, "--server", server.url, "--format", "json", "-q", text="x")
+    assert (json.loads(done.stdout)["state"], done.stderr) == ("accepted", "")
+
+
+def test_send_all_options(server: Server, tmp_path: Path) -> None:
+    """HTML, files, images, headers, several receivers."""
+    Path("x.html").write_text('<p>Hi <img src="cid:logo">')
+    Path("logo.png").write_bytes(b"\x89PNG")
+    Path("ü.txt").write_text("file")
+    options = ["--html", "x.html", "--attach", "ü.txt", "--inline", "logo=logo.png", "--header", "X-Note: n"]
+    options += ["--cc", "c@example.org, D <d@example.org>", "--bcc", "e@example.org", "--reply-to", "r@example.com"]
+    options += ["--unsubscribe", "https://example.com/u", "f@example.org"]
+    done = command(*SEND, *options, "--server", server.url, CB_MAIL_FROM="x@example.com")
+    assert done.returncode == 0, done.stderr
+    (caught,) = server.wait(1)
+    assert set(caught.recipients) == {f"{name}@example.org" for name in ("bob", "c", "d", "e", "f")}
+    assert b"e@example.org" not in caught.data
+    for part in (
+        b"X-Note: n",
+        b"List-Unsubscribe-Post",
+        b"Content-ID: <logo>",
+        b"filename*=utf-8''%C3%BC.txt",
+        b"\r\nHi\r\n",
+    ):
+        assert part in caught.data
+
+
+def test_dry_run_and_eml(server: Server) -> None:
+    """What is printed instead is a whole message, which ``--eml`` sends as it is."""
+    done = command(*SEND, "--dry-run", "-o", "x.eml", text="At noon?")
+    assert (done.returncode, done.stdout) == (0, "")
+    raw = Path("x.eml").read_bytes()
+    assert raw.startswith(b"From: me@example.com\r\nTo: bob@example.org\r\nSubject: =?utf-8?")
+    assert command(*SEND, "--dry-run", text="At noon?").stdout.replace("\r\n", "\n").endswith("\n\nAt noon?\n")
+    assert command("send", "--eml", "x.eml", "--server", server.url).returncode == 0
+    assert server.wait(1)[0].data == raw
+    assert command("send", "-i", "-f", "z@example.com", "-t", "--server", server.url, text=raw).returncode == 0
+    assert server.wait(2)[1].sender == "z@example.com"
+
+
+def test_queue(server: Server) -> None:
+    """Nobody there: kept, and sent when there is."""
+    done = command(*SEND, "--queue", "--server", f"127.0.0.1:{free_port()}", text="x")
+    assert done.returncode == 75
+    assert "kept as 1 (cb-mail queue run)" in done.stderr
+    assert "queued" in command("queue", "list").stdout
+    shown = command("queue", "show", "1")
+    assert "Subject: " in shown.stdout
+    assert "bob@example.org: queued" in shown.stderr
+    done = command("queue", "run", "--server", server.url)
+    assert (done.returncode, done.stdout) == (0, "bob@example.org: accepted (250 2.0.0 Ok, kept)\n")
+    assert json.loads(command("queue", "list", "--format", "json").stdout)["state"] == "done"
+    assert command("queue", "export", "-o", "all.csv").returncode == 0
+    assert "accepted" in Path("all.csv").read_text()
+    assert command("queue", "retry").stderr == "cb-mail: 0 messages\n"
+    assert command("queue", "release", "9").returncode == 1
+    assert command("queue", "remove").stderr == "cb-mail: 1 message\n"
+
+
+def test_queue_watch(server: Server, tmp_path: Path) -> None:
+    """It goes on until it is told to end, and sends what comes meanwhile."""
+    line = [sys.executable, "-m", "cb_mail", "queue", "run", "--watch", "--every", "0.1", "--server", server.url]
+    process = subprocess.Popen([*line, "--spool", "spool"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    with Spool(tmp_path / "spool") as spool:
+        spool.put(Message("a@example.com", "b@example.org", "s", "t"))
+    server.wait(1, 30)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30)[1].endswith(b"cb-mail: interrupted\n")
+    assert process.returncode == 130
+
+
+def test_merge(server: Server) -> None:
+    """All rows, a results file, and never twice unawares."""
+    Path("t.txt").write_text(
+        "From: me@example.com\nTo: {{ name }} <{{ mail }}>\nSubject: Hi {{ name }}\n\nDear {{ name }}\n"
+    )
+    Path("r.csv").write_text("name,mail\n" + "".join(f"Ann {n},r{n}@example.org\n" for n in range(20)))
+    dry = command("merge", "t.txt", "r.csv", "--dry-run")
+    assert "--- first: row 1" in dry.stdout
+    assert "20 messages to 20 receivers" in dry.stderr
+    half = command("merge", "t.txt", "r.csv", "--limit", "8", "--server", server.url)
+    assert half.returncode == 0
+    assert "8 of 20 done, 12 left (--resume); results in r.csv.results.csv" in half.stderr
+    assert "begun, and has 12 of 20 rows left" in command("merge", "t.txt", "r.csv", "--server", server.url).stderr
+    done = command("merge", "t.txt", "r.csv", "--resume", "--connections", "2", "--server", server.url)
+    assert (done.returncode, done.stderr) == (0, "cb-mail: 20 of 20 done; results in r.csv.results.csv\n")
+    receivers = [one for message in server.wait(20) for one in message.recipients]
+    assert sorted(receivers) == sorted(f"r{n}@example.org" for n in range(20))
+    with Path("r.csv.results.csv").open(newline="") as file:
+        results = list(csv.DictReader(file))
+    assert [row["row"] for row in results] == [str(n) for n in range(1, 21)]
+    assert {row["state"] for row in results} == {"accepted"}
+    again = command("merge", "t.txt", "r.csv", "--server", server.url)
+    assert (again.returncode, len(server.messages)) == (2, 20)
+    assert "was sent (--resume goes on with it, --again sends all once more)" in again.stderr
+    assert command("merge", "t.txt", "r.csv", "--again", "--rate", "1000/s", "-q", "--server", server.url).stderr == ""
+    assert len(server.wait(40)) == 40
+
+
+def test_merge_with_refusals() -> None:
+    """Some refused: exit 1, and the results file says who and why."""
+    Path("t.txt").write_text("From: me@example.com\nTo: {{ mail }}\nSubject: Hi\n\nx\n")
+    Path("r.jsonl").write_text('{"mail": "a@example.org"}\n{"mail": "bad@example.org"}\n')
+    with Server(faults=["RCPT:550:bad@*"]) as server:
+        done = command("merge", "t.txt", "r.jsonl", "--results", "out.jsonl", "--server", server.url)
+    assert done.returncode == 1
+    results = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [(row["row"], row["state"], row["code"]) for row in results] == [(1, "accepted", 250), (2, "refused", 550)]
+
+
+def test_merge_killed_and_resumed() -> None:
+    """Kill -9 in mid-merge; --resume sends the rest."""
+    Path("t.txt").write_text("From: me@example.com\nTo: {{ mail }}\nSubject: Hi {{ mail }}\n\nx\n")
+    Path("r.csv").write_text("mail\n" + "".join(f"r{n}@example.org\n" for n in range(100)))
+    with Server() as server:
+        line = [sys.executable, "-m", "cb_mail", "merge", "t.txt", "r.csv", "--rate", "50/s", "--window", "1"]
+        process = subprocess.Popen([*line, "--server", server.url], stderr=subprocess.DEVNULL)
+        server.wait(5, 60)
+        process.kill()
+        process.wait()
+        done = command("merge", "t.txt", "r.csv", "--resume", "--server", server.url)
+        unknown = command("queue", "list", "--state", "unknown").stdout.splitlines()
+        assert len(unknown) <= 1
+        assert done.returncode == (75 if unknown else 0), done.stderr
+        receivers = [one for message in server.messages for one in message.recipients]
+        assert len(receivers) == len(set(receivers)) >= 100 - len(unknown)
+
+
+def test_merge_interrupted() -> None:
+    """Ctrl-C: what is under way ends, the results are written, 130."""
+    Path("t.txt").write_text("From: me@example.com\nTo: {{ mail }}\nSubject: Hi\n\nx\n")
+    Path("r.csv").write_text("mail\n" + "".join(f"r{n}@example.org\n" for n in range(200)))
+    with Server() as server:
+        line = [sys.executable, "-m", "cb_mail", "merge", "t.txt", "r.csv", "--rate", "20/s", "--server", server.url]
+        process = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+        server.wait(3, 60)
+        process.send_signal(signal.SIGINT)
+        _, words = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert words.endswith("cb-mail: interrupted\n")
+    assert "Traceback" not in words
+    assert Path("r.csv.results.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "says"),
+    [
+        ([], 2, ""),
+        (["nonsense"], 2, "No such command 'nonsense'"),
+        (["send", "--nope"], 2, "No such option"),
+        (["send", "--to", "b@c.d"], 2, "Missing option '--from' (or $CB_MAIL_FROM)"),
+        ([*SEND], 2, "Missing option '--server'"),
+        ([*SEND, "--server", "ftp://x"], 2, "not smtp://"),
+        ([*SEND, "--server", "smtp://u:p@x"], 2, "a password in a URL"),
+        ([*SEND, "--server", "127.0.0.1:1"], 69, "127.0.0.1:1: connection refused"),
+        ([*SEND, "--server", "sendmail:/no/such"], 69, "/no/such: No such file"),
+        (["send", "--from", "x", "--to", "b@c.d", "--dry-run"], 65, "'x' is no address"),
+        (["send", "--from", "a@b", "--dry-run"], 65, "wants a receiver"),
+        ([*SEND, "--dry-run", "--body", "none.txt"], 65, "none.txt: No such file"),
+        ([*SEND, "--dry-run", "--attach", "none.txt"], 65, "none.txt: no file that can be read"),
+        ([*SEND, "--dry-run", "--header", "nocolon"], 2, "no : in 'nocolon'"),
+        ([*SEND, "--dry-run", "--body", "latin.txt"], 65, "latin.txt:2: not UTF-8"),
+        (["send", "--eml", "latin.txt", "--dry-run"], 65, "latin.txt: line 1 is no header field"),
+        (["send", "--eml", "none.eml", "--dry-run"], 65, "none.eml: No such file"),
+        (["merge", "none.txt", "r.csv"], 65, "none.txt: No such file"),
+        (["merge", "t.txt", "none.csv"], 65, "none.csv: No such file"),
+        (["merge", "t.txt", "bad.csv", "--dry-run"], 65, "bad.csv:3: 2 fields; the header has 1"),
+        (["merge", "t.txt", "other.csv", "--dry-run"], 65, "row 1: there is no column 'mail'"),
+        (["merge", "t.txt", "empty.csv"], 2, "no rows"),
+        (["merge", "t.txt", "r.csv", "--rate", "fast"], 2, "'fast' is no rate"),
+        (["preview", "none.eml"], 65, "none.eml: No such file"),
+        (["preview", "t.txt", "r.csv", "--row", "9"], 2, "r.csv has 1 rows"),
+        (["queue", "show", "4"], 75, "no message 4"),
+        (["queue", "list", "--spool", "latin.txt"], 75, "latin.txt: file is not a database"),
+        (["serve", "--fail", "RCPT:nonsense"], 2, "not POINT:ACTION"),
+        (["serve", "--tls"], 2, "--tls wants --certificate"),
+        (["serve", "--certificate", "latin.txt"], 2, "no certificate with its key"),
+        (["serve", "--host", "203.0.113.1", "--port", "0", "--web", "0"], 69, "cannot listen"),
+        (["check", "a@b..c"], 65, "is no domain"),
+        (["check", "127.0.0.1:1"], 69, "connection refused"),
+    ],
+)
+def test_bad_input_is_one_line(line: list[str], status: int, says: str) -> None:
+    """One line on stderr that says what and what to do, the documented status, and no traceback."""
+    Path("latin.txt").write_bytes(b"ok\nl\xe4tin\n" + b"x" * 600)
+    Path("t.txt").write_text("From: a@b.c\nTo: {{ mail }}\nSubject: s\n\nx\n")
+    Path("r.csv").write_text("mail\na@example.org\n")
+    Path("bad.csv").write_text("mail\na@example.org\nb,c\n")
+    Path("other.csv").write_text("name\nx\n")
+    Path("empty.csv").write_text("")
+    done = command(*line)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    if line:
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert done.stderr.startswith("cb-mail: ")
+        assert says in done.stderr
+
+
+def test_a_login_that_is_refused() -> None:
+    """77, without the password in what is said."""
+    with Server(users={"u": "right"}) as server:
+        url = server.url.replace("//", "//u@")
+        done = command(*SEND, "--server", url, text="x", CB_MAIL_PASSWORD="hunter2")
+        assert (done.returncode, "hunter2" in done.stderr) == (77, False)
+        assert command(*SEND, "--server", url, "--password-command", "echo right", text="x").returncode == 0
+        done = command(*SEND, "--server", url, text="x")
+    assert (done.returncode, done.stderr.count("\n")) == (77, 1)
+    assert "no password for u" in done.stderr
+
+
+def test_tls_that_is_wanted() -> None:
+    """76 where STARTTLS is wanted and not there."""
+    with Server() as server:
+        done = command(*SEND, "--tls", "starttls", "--server", server.url, text="x")
+    assert done.returncode == 76
+    assert "offers no STARTTLS" in done.stderr
+
+
+def test_sendmail(tmp_path: Path) -> None:
+    """The program of this machine's MTA is given the message; its status says what became of it."""
+    program = tmp_path / "mta"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > args; cat > message; exit "${MTA:-0}"\n')
+    program.chmod(0o755)
+    assert command(*SEND, "--server", f"sendmail:{program}", text="x\n.\n").returncode == 0
+    assert Path("args").read_text().split() == ["-i", "-f", "me@example.com", "--", "bob@example.org"]
+    assert Path("message").read_bytes().endswith(b"\n\nx\n.\n")
+    assert command(*SEND, "--server", f"sendmail:{program}", text="x", MTA="75").returncode == 75
+    assert command(*SEND, "--server", f"sendmail:{program}", text="x", MTA="67").returncode == 1
+
+
+def test_preview(tmp_path: Path) -> None:
+    """The tree of parts, and what may be wrong."""
+    command(*SEND, "--dry-run", "-o", "x.eml", text="At noon?")
+    done = command("preview", "x.eml")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("text/plain")
+    Path("t.txt").write_text("From: a@b.c\nTo: {{ mail }}\nSubject: s\nHtml: h.html\n\nx\n")
+    Path("h.html").write_text('<p>{{ mail }} <img src="https://x.org/y.png"><img src="cid:gone">')
+    Path("r.csv").write_text("mail\na@example.org\n")
+    done = command("preview", "t.txt", "r.csv")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[0] == "multipart/alternative"
+    assert "1 remote image" in done.stderr
+    assert "cid:gone is shown and not there" in done.stderr
+    assert "<p>a@example.org" in command("preview", "t.txt", "r.csv", "--html").stdout
+
+
+def test_check(server: Server) -> None:
+    """A server, an address, a message."""
+    done = command("check", server.url)
+    assert done.returncode == 0
+    assert "PIPELINING" in done.stdout
+    found = json.loads(command("check", server.url, "--format", "json").stdout)
+    assert "CHUNKING" in found["offers"]
+    assert (
+        command("check", "jörg@bücher.example").stdout.splitlines()[1] == "only a server with SMTPUTF8 can be given it"
+    )
+    assert (
+        json.loads(command("check", "a@bücher.example", "--format", "json").stdout)["ascii"]
+        == "a@xn--bcher-kva.example"
+    )
+    Path("x.eml").write_text("Subject: s\n\nx\n")
+    done = command("check", "x.eml")
+    assert done.returncode == 1
+    assert "no From field" in done.stderr
+
+
+def test_output_that_nobody_reads(server: Server) -> None:
+    """A closed pipe ends it quietly."""
+    with Spool(Path("spool")) as spool:
+        for number in range(3000):
+            spool.put(Message("a@example.com", "b@example.org", f"{number}", "t")) if number < 3 else None
+    line = f"{sys.executable} -m cb_mail queue list --spool spool | true; {sys.executable} -m cb_mail --help | head -1"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
+
+
+def test_serve() -> None:
+    """Messages as lines on stdout, kept in a Maildir, sent on; SIGTERM ends it with 0."""
+    with Server() as behind:
+        line = [
+            sys.executable,
+            "-m",
+            "cb_mail",
+            "serve",
+            "--port",
+            "0",
+            "--no-web",
+            "--maildir",
+            "mail",
+            "--format",
+            "json",
+        ]
+        process = subprocess.Popen(
+            [*line, "--relay", behind.url, "--fail", "RCPT:550:bad@*"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout
+        assert process.stderr
+        port = process.stderr.readline().strip().rpartition(":")[2]
+        assert command(*SEND, "bad@example.org", "--server", f"127.0.0.1:{port}", text="x").returncode == 1
+        row = json.loads(process.stdout.readline())
+        assert row["recipients"] == ["bob@example.org"]
+        behind.wait(1)
+        process.terminate()
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "")
+    assert err == "cb-mail: 1 messages are in mail\n"
+    until(lambda: len(list(Path("mail/new").iterdir())) == 1)
