@@ -34,7 +34,7 @@ SITES = {
     # name: module, tuned, server
     "book as built (gunicorn)": ("book", "", "gunicorn"),
     "book, same server and database settings": ("book", "1", "granian"),
-    "cb-riddles": ("ours", "", "granian"),
+    "cb-riddles": ("cb_riddles.site.wsgi", "", "granian"),
 }
 
 
@@ -54,6 +54,8 @@ def serving(site: str, data: Path):
     port = free_port()
     env = os.environ | {"BENCH_DATA": str(data), "CB_RIDDLES_DATA": str(data), "CB_RIDDLES_HTTP": "1"}
     env |= {"PYTHONPATH": str(HERE), "BOOK_TUNED": tuned}
+    if module != "book":
+        env["DJANGO_SETTINGS_MODULE"] = "limitless"
     if server == "gunicorn":
         words = [*GUNICORN, f"127.0.0.1:{port}", f"{module}:application"]
     else:
@@ -130,7 +132,10 @@ def fill(data: Path, riddles: int) -> float:
     subprocess.run([*command, "stats"], check=True, stdout=subprocess.DEVNULL)
     begin = time.perf_counter()
     subprocess.run([*command, "import", str(file)], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - begin
+    took = time.perf_counter() - begin
+    collect = [*command, "manage", "collectstatic", "--no-input"]
+    subprocess.run(collect, check=True, stdout=subprocess.DEVNULL)
+    return took
 
 
 def pages(rounds: int, seconds: int) -> list[Table]:

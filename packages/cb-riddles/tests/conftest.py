@@ -35,6 +35,7 @@ if not settings.configured:
             "django.contrib.staticfiles",
         ],
         MIDDLEWARE=[
+            "cb_riddles.site.headers.policy",
             "django.contrib.sessions.middleware.SessionMiddleware",
             "django.middleware.locale.LocaleMiddleware",
             "django.middleware.csrf.CsrfViewMiddleware",

@@ -9,6 +9,7 @@ import pytest
 from cb_riddles import player
 from cb_riddles.conf import wrong
 from cb_riddles.models import Attempt, Category, Riddle
+from cb_riddles.play import faults
 from cb_riddles.signals import riddle_answered
 from django.contrib.auth import get_user_model
 from django.core.checks import run_checks
@@ -171,11 +172,16 @@ def test_search_and_categories(client: Client, make: Any) -> None:
 def test_the_riddle_of_the_day(client: Client, make: Any) -> None:
     """It is the same all day for everybody, another one on another day, and never one that is not published."""
     assert client.get("/riddles/today/").status_code == 404
+    only = make("Only", age=0)
+    assert Riddle.objects.of_the_day(timezone.localdate()) == only
     riddles = [make(f"Riddle {age}", age=age) for age in range(-3, 9)]
     days = [timezone.localdate() + dt.timedelta(days=n) for n in range(60)]
     chosen = {Riddle.objects.of_the_day(day) for day in days}
     assert len(chosen) > 3
     assert not chosen & set(riddles[:3])
+    today = Riddle.objects.of_the_day(days[0])
+    make("New", age=0)
+    assert Riddle.objects.of_the_day(days[0]) == today
     assert client.get("/riddles/today/")["Location"] == Riddle.objects.of_the_day(days[0]).get_absolute_url()
 
 
@@ -184,6 +190,29 @@ def test_a_riddle_without_options(client: Client) -> None:
     riddle = Riddle.objects.create(riddle_text="What?")
     assert "no options yet" in client.get(riddle.get_absolute_url()).content.decode()
     assert list(Riddle.objects.unwinnable()) == [riddle]
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "says"),
+    [
+        (" ", "a", "the riddle has no text"),
+        ("x" * 256, "a", "has 256 characters (at most 255)"),
+        ("x", "a\0", "holds a NUL character"),
+        ("x", " ", "an option has no text"),
+        ("x", "b", "the option 'b' is there twice"),
+    ],
+)
+def test_what_cannot_be_played_is_said(text: str, first: str, says: str) -> None:
+    """Each fault is one line."""
+    (line,) = faults(text, [(first, True), ("b", False)])
+    assert says in line
+
+
+def test_old_names_and_policies(client: Client) -> None:
+    """The icon's old name leads to the icon; every answer has the policy."""
+    response = client.get("/favicon.ico")
+    assert (response.status_code, response["Location"]) == (302, "/static/riddles/icon.svg")
+    assert response["Content-Security-Policy"].startswith("default-src 'self'")
 
 
 def test_pages_say_nothing_where_nothing_is(client: Client) -> None:

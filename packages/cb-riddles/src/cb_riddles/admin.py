@@ -43,8 +43,9 @@ class OptionInline(_Inline):
 
     model: type[Option] = Option
     formset: type[OptionFormSet] = OptionFormSet
-    extra: int = 0
-    min_num: int = 4
+
+    def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:  # noqa: ARG002
+        return 0 if obj else 4  # empty rows: a new riddle has some, and none has to be filled
 
 
 @admin.register(Riddle)

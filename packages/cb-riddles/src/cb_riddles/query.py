@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime, time
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, models, transaction
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import date, datetime
+    from datetime import date
 
     from cb_riddles.models import Attempt, Option, Riddle
 
@@ -41,11 +42,16 @@ class RiddleManager(models.Manager["Riddle"]):
 
     def of_the_day(self, day: date) -> Riddle | None:
         """Return the riddle of *day*, the same for everybody, or None where nothing is published."""
-        ids = list(self.published().order_by("id").values_list("id", flat=True))
-        if not ids:
-            return None
+        now = timezone.now()
+        begin = timezone.make_aware(datetime.combine(day, time.min))
+        # What is published later in the day must not change it, unless there is nothing else.
+        riddles = self.published(min(begin, now)).order_by("id")
+        if not (count := riddles.count()):
+            riddles = self.published(now).order_by("id")
+            count = riddles.count()
         number = int.from_bytes(hashlib.sha256(day.isoformat().encode()).digest()[:8])
-        return self.get(pk=ids[number % len(ids)])
+        place = number % max(count, 1)
+        return next(iter(riddles[place : place + 1]), None)
 
     def unwinnable(self) -> models.QuerySet[Riddle]:
         """Return the riddles that nobody can answer: fewer than two options, or none correct."""
