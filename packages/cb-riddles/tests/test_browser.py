@@ -54,7 +54,7 @@ def test_an_author_writes_and_a_visitor_answers(browser: Any, site: Path, tmp_pa
     with serving() as (address, _):
         visitor = patient(browser, java_script_enabled=False, viewport={"width": 360, "height": 700})
         visitor.goto(f"{address}/riddles/")
-        assert visitor.get_by_text("No riddles are available right now.").is_visible()
+        visitor.get_by_text("No riddles are available right now.").wait_for()
 
         author = patient(browser)
         author.goto(f"{address}/admin/riddles/riddle/add/")
@@ -65,10 +65,10 @@ def test_an_author_writes_and_a_visitor_answers(browser: Any, site: Path, tmp_pa
         author.fill("#id_option_set-0-text", "A piano")
         author.fill("#id_option_set-1-text", "A map")
         author.click("input[name=_save]")
-        assert author.get_by_text("No option is correct.").is_visible()
+        author.get_by_text("No option is correct.").wait_for()
         author.check("#id_option_set-0-correct")
         author.click("input[name=_save]")
-        assert author.get_by_text("was added successfully").is_visible()
+        author.get_by_text("was added successfully").wait_for()
         assert author.said == []
 
         visitor.reload()
@@ -100,7 +100,7 @@ def test_axe_finds_nothing(browser: Any, site: Path) -> None:
             page.goto(f"{address}/riddles/1/")
             page.get_by_text("A map").click()
             page.get_by_role("button", name="Answer").click()
-            assert page.get_by_role("alert").is_visible()
+            page.get_by_role("alert").wait_for()
             assert axe(page) == [], ("wrong", scheme, width)
             assert page.said == []
             page.context.close()
