@@ -1,0 +1,99 @@
+"""What is asked of the database, in one place: what is published, in which order, and who answered what."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, time
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import Count, Q
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+
+    from cb_riddles.models import Attempt, Option, Riddle
+
+
+class RiddleManager(models.Manager["Riddle"]):
+    """Riddles; the public sees those of :meth:`published` alone."""
+
+    def published(self, now: datetime | None = None) -> models.QuerySet[Riddle]:
+        """Return the riddles whose publication date has come, newest first; the later id first on one date."""
+        return self.filter(pub_date__lte=now or timezone.now()).order_by("-pub_date", "-id")
+
+    def newest(self, count: int = 5) -> models.QuerySet[Riddle]:
+        """Return the *count* newest published riddles: one step in the index, however many there are."""
+        return self.published()[:count]
+
+    def older(self, than: tuple[datetime, int], riddles: models.QuerySet[Riddle]) -> models.QuerySet[Riddle]:
+        """Return those of *riddles* after the place *than* (date, id) in the list: the index is entered there."""
+        when, id_ = than
+        return riddles.filter(Q(pub_date__lt=when) | Q(pub_date=when, id__lt=id_), pub_date__lte=when)
+
+    def search(self, words: str) -> models.QuerySet[Riddle]:
+        """Return the published riddles whose text holds every one of *words*, without regard to case."""
+        found = self.published()
+        for word in words.split():
+            found = found.filter(riddle_text__icontains=word)
+        return found
+
+    def of_the_day(self, day: date) -> Riddle | None:
+        """Return the riddle of *day*, the same for everybody, or None where nothing is published."""
+        now = timezone.now()
+        begin = timezone.make_aware(datetime.combine(day, time.min))
+        # What is published later in the day must not change it, unless there is nothing else.
+        riddles = self.published(min(begin, now)).order_by("id")
+        if not (count := riddles.count()):
+            riddles = self.published(now).order_by("id")
+            count = riddles.count()
+        number = int.from_bytes(hashlib.sha256(day.isoformat().encode()).digest()[:8])
+        place = number % max(count, 1)
+        return next(iter(riddles[place : place + 1]), None)
+
+    def unwinnable(self) -> models.QuerySet[Riddle]:
+        """Return the riddles that nobody can answer: fewer than two options, or none correct."""
+        counted = self.annotate(options=Count("option"), right=Count("option", filter=Q(option__correct=True)))
+        return counted.filter(Q(options__lt=2) | Q(right=0)).order_by("id")
+
+
+class OptionManager(models.Manager["Option"]):
+    """Options of riddles."""
+
+    def of(self, riddle_id: int, now: datetime | None = None) -> Iterable[Option]:
+        """Return the options of a riddle that is published, each with its riddle: one query."""
+        found = self.filter(riddle_id=riddle_id, riddle__pub_date__lte=now or timezone.now())
+        return found.select_related("riddle", "riddle__category").order_by("id")
+
+
+class AttemptManager(models.Manager["Attempt"]):
+    """Answers that were given."""
+
+    def keep(self, riddle_id: int, player: str, *, correct: bool) -> bool:
+        """Keep an answer; return whether it scored: right, and this player's first right one for this riddle."""
+        attempt = self.model(riddle_id=riddle_id, player=player, correct=correct, scored=correct)
+        try:
+            with transaction.atomic():
+                attempt.save(force_insert=True)
+        except IntegrityError:
+            if not correct:
+                raise  # the riddle is gone
+            attempt.scored = False
+            attempt.save(force_insert=True)
+        return attempt.scored
+
+    def solved(self, player: str) -> models.QuerySet[Attempt]:
+        """Return what *player* has solved: one attempt for each riddle."""
+        return self.filter(player=player, scored=True)
+
+    def days(self, player: str) -> set[date]:
+        """Return the days on which *player* gave a right answer, in the current time zone."""
+        right = self.filter(player=player, correct=True)
+        return {timezone.localtime(created).date() for created in right.values_list("created", flat=True)}
+
+    def leaders(self, count: int = 10) -> list[tuple[str, int]]:
+        """Return the *count* users who solved most, as (player, solved); reads every scored attempt of users."""
+        solved = self.filter(scored=True, player__startswith="u").values("player").annotate(n=Count("id"))
+        return [(row["player"], row["n"]) for row in solved.order_by("-n", "player")[:count]]

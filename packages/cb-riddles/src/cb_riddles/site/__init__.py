@@ -1,0 +1,1 @@
+"""A whole site around the app: settings, addresses, server."""

@@ -1,0 +1,86 @@
+"""The site on granian: what must be there before it starts, and the start."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cb_riddles import __version__, ready
+from cb_riddles.errors import NoEnvironment
+
+
+@dataclass
+class Server:
+    """A server for the site on *host* and *port*; port 0 is a free one, known after :meth:`prepare`."""
+
+    host: str
+    port: int
+    workers: int
+    names: tuple[str, ...]
+    https: bool = field(kw_only=True)
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}/"
+
+    def prepare(self) -> None:
+        """Make data folder, key, database and style sheets ready.
+
+        Raises:
+            NoEnvironment: The port is taken, or the folder or the database is not to be had.
+        """
+        kind = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        try:
+            with socket.socket(kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((self.host, self.port))
+                self.port = probe.getsockname()[1]
+        except OSError as error:
+            raise NoEnvironment(f"{self.host}:{self.port}: {error.strerror} (choose another: --port)") from error
+        if self.names:
+            os.environ["CB_RIDDLES_HOSTS"] = ",".join(["localhost", "127.0.0.1", "[::1]", *self.names])
+        if self.https:
+            os.environ["CB_RIDDLES_PROXY"] = "1"
+        ready.migrated(http=not self.https)
+        _collect()
+        from django.db import connections
+
+        connections.close_all()
+
+    def run(self) -> None:
+        """Serve until SIGINT or SIGTERM."""
+        from granian import Granian
+        from granian.constants import Interfaces
+        from granian.log import LogLevels
+
+        server: Any = Granian(
+            "cb_riddles.site.wsgi:application",
+            address=self.host,
+            port=self.port,
+            interface=Interfaces.WSGI,
+            workers=self.workers,
+            blocking_threads=2,
+            websockets=False,
+            log_level=LogLevels.warning,
+        )
+        server.serve()
+
+
+def _collect() -> None:
+    """Put style sheets and icons, with hashed names and compressed, where they are served from; once a version."""
+    import django
+    from django.conf import settings
+    from django.core.management import call_command
+
+    # The sheet itself too: a version under development changes without a new number.
+    sheet = (Path(__file__).parent.parent / "static" / "riddles" / "main.css").read_bytes()
+    wanted = f"{__version__} {django.get_version()} {hashlib.sha256(sheet).hexdigest()}"
+    stamp = Path(settings.STATIC_ROOT) / "made-by.txt"
+    if not stamp.exists() or stamp.read_text(encoding="ascii") != wanted:
+        call_command("collectstatic", verbosity=0, interactive=False)
+        stamp.write_text(wanted, encoding="ascii")

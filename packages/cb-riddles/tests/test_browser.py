@@ -1,0 +1,113 @@
+"""The site in a real browser: an author writes a riddle, a visitor answers it, and axe finds nothing to blame."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import sync_playwright
+from riddles_support import command, serving, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed"),
+    pytest.mark.xdist_group("browser"),
+]
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, without a screen."""
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(
+            executable_path=CHROMIUM, headless=True, args=[*FLAGS, "--disable-component-update", "--disable-sync"]
+        )
+        yield found
+        found.close()
+
+
+def patient(browser: Any, **options: Any) -> Any:
+    """A page that waits for a busy machine; what its console says is collected."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    page.said = []
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    return page
+
+
+def test_an_author_writes_and_a_visitor_answers(browser: Any, site: Path, tmp_path: Path) -> None:
+    """Login, a riddle that is refused and mended, the empty list, wrong, right; no script is needed by the visitor."""
+    password = write(tmp_path, "password", "correct horse battery\n")
+    assert command("createadmin", "ada", "--password-file", password).returncode == 0
+    with serving() as (address, _):
+        visitor = patient(browser, java_script_enabled=False, viewport={"width": 360, "height": 700})
+        visitor.goto(f"{address}/riddles/")
+        visitor.get_by_text("No riddles are available right now.").wait_for()
+
+        author = patient(browser)
+        author.goto(f"{address}/admin/riddles/riddle/add/")
+        author.fill("#id_username", "ada")
+        author.fill("#id_password", "correct horse battery")
+        author.click("input[type=submit]")
+        author.fill("#id_riddle_text", "What has keys?")
+        author.fill("#id_option_set-0-text", "A piano")
+        author.fill("#id_option_set-1-text", "A map")
+        author.click("input[name=_save]")
+        author.get_by_text("No option is correct.").wait_for()
+        author.check("#id_option_set-0-correct")
+        author.click("input[name=_save]")
+        author.get_by_text("was added successfully").wait_for()
+        assert author.said == []
+
+        visitor.reload()
+        visitor.get_by_role("link", name="What has keys?").click()
+        visitor.get_by_label("A map").focus()
+        visitor.keyboard.press("Space")
+        visitor.keyboard.press("Enter")
+        assert visitor.get_by_role("alert").inner_text() == "Wrong Answer!"
+        assert visitor.get_by_label("A map").is_checked()
+        visitor.get_by_text("A piano").click()  # the whole row is the label
+        visitor.get_by_role("button", name="Answer").click()
+        assert visitor.get_by_role("status").inner_text() == "Nice! Choose another one!"
+        assert visitor.evaluate("document.documentElement.scrollWidth") <= 360
+        assert visitor.said == []
+
+
+def test_axe_finds_nothing(browser: Any, site: Path) -> None:
+    """No violation on any public page, in light and dark, on a phone and on a desk; what is touched is 44 px high."""
+    assert command("sample").returncode == 0
+    pages = ("", "?q=nothing", "?q=what", "1/", "4/", "me/", "leaders/")
+    with serving() as (address, _):
+        for scheme, width in itertools.product(("light", "dark"), (360, 1000)):
+            page = patient(browser, bypass_csp=True, color_scheme=scheme, viewport={"width": width, "height": 800})
+            for path in pages:
+                page.goto(f"{address}/riddles/{path}")
+                assert axe(page) == [], (path, scheme, width)
+                heights = "[...document.querySelectorAll('a, button, fieldset label')].map(e => e.offsetHeight)"
+                assert all(height >= 44 for height in page.evaluate(heights)), path
+            page.goto(f"{address}/riddles/1/")
+            page.get_by_text("A map").click()
+            page.get_by_role("button", name="Answer").click()
+            page.get_by_role("alert").wait_for()
+            assert axe(page) == [], ("wrong", scheme, width)
+            assert page.said == []
+            page.context.close()
+
+
+def axe(page: Any) -> list[str]:
+    """The rules that the page as it stands violates."""
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run()")
+    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found["violations"]]
