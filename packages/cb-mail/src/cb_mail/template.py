@@ -352,7 +352,7 @@ _MEANT: Final = frozenset({*jinja2.defaults.DEFAULT_NAMESPACE, "true", "false", 
 
 
 def _joined(source: str, written: Callable[[Any], str]) -> Any:
-    """Text with nothing but columns in its gaps, without Jinja2, which takes thrice as long; None for any other."""
+    """Text with nothing but columns in its gaps, without Jinja2; None for any other."""
     texts = _COLUMN.split(source)
     texts, columns = texts[::2], texts[1::2]
     if "\r" in source or any(map(_GAP.search, texts)) or not _MEANT.isdisjoint(columns):
