@@ -223,6 +223,13 @@ def test_deep_nesting_is_an_error(tmp_path: Path) -> None:
     assert Document(b"[{}, " * 2 + b"[]]]" + b"\n#" + b"[" * 2000, format="yaml").get() == [{}, [{}, []]]
 
 
+def test_deep_nesting_with_an_older_libyaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 0.2.6 libyaml sets no limit: ours, here below its, is the one that holds."""
+    monkeypatch.setattr("cb_dict.yaml_nodes._LEVELS", 5)
+    with pytest.raises(LimitError, match="line 1: the document is nested more than 5 deep"):
+        Document(b"[" * 10 + b"]" * 10, format="yaml").get()
+
+
 def test_keys_that_are_there_twice() -> None:
     """The last one counts, as in every JSON reader; deleting takes both; ``--strict`` and YAML refuse them."""
     document = Document(b'{"a": 1, "b": 2, "a": 3}')
