@@ -217,6 +217,15 @@ def test_several_senders_share_it(path: Path, tmp_path: Path) -> None:
             assert "accepted" in lines[-1]
 
 
+def test_several_senders_keep_a_limit(path: Path) -> None:
+    """Seven over three connections are seven, not three times three."""
+    with Server() as server:
+        with Spool(path) as spool:
+            spool.put_merge(TEMPLATE, rows(20), key="k")
+        assert deliver(path, lambda: Client(server.url), connections=3, limit=7).accepted == 7
+        assert len(server.messages) == 7
+
+
 def test_processes_at_once(path: Path) -> None:
     """Two processes send from one spool: nothing twice, and none takes what the other one has under way."""
     with Server() as server:

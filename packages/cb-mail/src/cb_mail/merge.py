@@ -75,7 +75,8 @@ def deliver(
     totals = Totals()
     errors: list[BaseException] = []
     lock = threading.Lock()
-    left = [limit]
+    whole, odd = divmod(limit or 0, connections)
+    shares = [None if limit is None else whole + (number < odd) for number in range(connections)]
 
     def tell(result: Result) -> None:
         with lock:
@@ -83,20 +84,18 @@ def deliver(
             if progress:
                 progress(result)
 
-    def work() -> None:
+    def work(share: int | None) -> None:
         try:
             with Spool(spool) as mine, connect() as client:
-                mine.run(client, merge=merge, limit=left[0], on_unknown=on_unknown, pace=pace, progress=tell)
+                mine.run(client, merge=merge, limit=share, on_unknown=on_unknown, pace=pace, progress=tell)
         except BaseException as error:  # noqa: BLE001 - it is raised where all have ended
             with lock:
                 errors.append(error)
 
     if connections == 1:
-        work()
+        work(limit)
     else:
-        if limit is not None:
-            left[0] = -(-limit // connections)
-        threads = [threading.Thread(target=work, name=f"cb-mail {number}") for number in range(connections)]
+        threads = [threading.Thread(target=work, args=[share], name="cb-mail") for share in shares]
         for thread in threads:
             thread.start()
         for thread in threads:
