@@ -80,7 +80,7 @@ def _server(options: dict[str, Any], form: str) -> int:
         place, used = client.place, tls or client.place.tls
     if used == "starttls":
         plain = _before_tls(options)
-    found = {
+    found: dict[str, Any] = {
         "server": str(place),
         "greeting": capabilities.greeting,
         "tls": cipher or "none",
@@ -96,12 +96,12 @@ def _server(options: dict[str, Any], form: str) -> int:
         return 0
     for name in ("server", "greeting", "tls", "connected_ms", "round_trip_ms"):
         click.echo(f"{name.replace('_', ' '):<14} {found[name]}")
-    for name, value in (_certificate(certificate) or {}).items():
+    for name, value in found["certificate"].items():
         click.echo(f"{name:<14} {value}")
     for title, keywords in (("before TLS", plain), ("offers", capabilities.keywords)):
         for number, (keyword, words) in enumerate(keywords.items()):
             click.echo(f"{title if number == 0 else '':<14} {keyword} {words}".rstrip())
-    for line in _advice(capabilities, round_trip):
+    for line in found["advice"]:
         say(line)
     return 0
 

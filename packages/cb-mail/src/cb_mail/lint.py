@@ -81,7 +81,7 @@ def _found(raw: bytes) -> Iterator[str]:
         yield "line ends that are not CRLF (servers refuse them)"
     if max(map(len, raw.split(b"\r\n"))) > 998:
         yield "a line of more than 998 octets (RFC 5322, 2.1.1: encode it)"
-    parts = parts_of(raw)
+    parts = list(_walk(message, 0))
     types = [part.content_type for part in parts]
     html = next((part for part in parts if part.content_type == "text/html" and not part.name), None)
     if html is not None:

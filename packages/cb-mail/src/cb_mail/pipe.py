@@ -11,7 +11,7 @@ from cb_mail.result import RecipientResult, Result, State
 
 __all__ = ["pipe"]
 
-_DEFERRED = {75: "deferred", 69: "deferred", 71: "deferred"}  # sysexits: try again
+_DEFERRED = frozenset({69, 71, 75})  # sysexits: try again
 
 
 def pipe(message: Sendable, program: str = "sendmail", *, timeout: float = 300) -> Result:

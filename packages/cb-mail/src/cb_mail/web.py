@@ -34,7 +34,6 @@ _ASSETS: Final = {"/style.css": "text/css", "/live.js": "text/javascript", "/ico
 class _Request:
     method: str
     path: str
-    query: str
     headers: dict[str, str]
 
 
@@ -248,7 +247,7 @@ async def _read(reader: asyncio.StreamReader) -> _Request | None:
     if int(length):
         await reader.readexactly(int(length))
     parts = urlsplit(words[1])
-    return _Request(words[0], parts.path, parts.query, headers)
+    return _Request(words[0], parts.path, headers)
 
 
 def _json(value: Any, status: int = 200) -> _Response:
