@@ -318,16 +318,17 @@ def test_send_to_nobody(cb: Run, to: str) -> None:
     assert "is it there" in ran.err
 
 
-def test_run_is_interrupted(tmp_path: Path) -> None:
-    """Ctrl-C reaches the program, too; what it says and its status are kept."""
+@pytest.mark.parametrize(("name", "send"), [("INT", os.killpg), ("TERM", os.kill), ("HUP", os.kill)])
+def test_run_is_ended(tmp_path: Path, name: str, send: Callable[[int, int], None]) -> None:
+    """Ctrl-C reaches the program, too, and a signal for us alone goes on to it; its last words and status are kept."""
     log = tmp_path / "run.log"
-    script = "trap 'echo bye; exit 3' INT; echo up; while :; do sleep 0.05; done"
+    script = f"trap 'echo bye; exit 3' {name}; echo up; while :; do sleep 0.05; done"
     command = [sys.executable, "-m", "cb_logging", "run", "--to", log, "--", "sh", "-c", script]
     with subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE) as child:
         end = time.monotonic() + 60
         while not (log.exists() and b"up" in log.read_bytes()) and time.monotonic() < end:
             time.sleep(0.01)
-        os.killpg(child.pid, signal.SIGINT)
+        send(child.pid, signal.Signals[f"SIG{name}"])
         _, err = child.communicate(timeout=60)
     assert (child.returncode, err) == (3, b"")
     assert [line.rpartition(" ")[2] for line in log.read_text().splitlines()] == ["up", "bye"]

@@ -45,7 +45,7 @@ def send_(message: str, to: str, level: str, logger: str, form: str) -> None:
         for one in made.handlers:
             one.flush()
             if isinstance(one, logging.handlers.SocketHandler) and one.sock is None:
-                failed.append(ConnectionRefusedError("nobody listens there"))
+                failed.append(ConnectionRefusedError("connection refused"))
     lost = sum(made.failures.values()) + sum(getattr(one, "dropped", 0) for one in made.handlers)
     if lost and not failed and any(isinstance(one, OtlpHandler) for one in made.handlers):
         failed.append(ConnectionError("it was not taken"))
@@ -65,6 +65,8 @@ def send_(message: str, to: str, level: str, logger: str, form: str) -> None:
 def run_(to: str, form: str, rotate: str | None, keep: str, compress: str, command: tuple[str, ...]) -> None:
     """Run a program, and log what it writes: stdout as INFO, stderr as WARNING. Its status is kept.
 
+    SIGTERM and SIGHUP go on to it.
+
     \b
     Example:
       cb-logging run --to build.log --rotate '10 MB' -- make -j4
@@ -78,28 +80,41 @@ def run_(to: str, form: str, rotate: str | None, keep: str, compress: str, comma
             text = line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
             handler.handle(logging.LogRecord(name, number, command[0], 0, text, None, None))
 
-    # The terminal sends Ctrl-C to the child as well: it decides, and a wait that is broken off can lose its status.
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+    children: list[subprocess.Popen[bytes]] = []
+    asked: list[int] = []
+
+    def hand_on(number: int, _frame: object) -> None:
+        asked.append(number)
+        for child in children:
+            child.send_signal(number)
+
+    # The child decides when it ends, and what it says on its way is logged. The terminal sends Ctrl-C to it as well;
+    # a wait that is broken off can lose its status.
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None)}
+    before |= {number: signal.signal(number, hand_on) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+            children.append(child)
+            for number in asked[:]:  # while it was being started
+                child.send_signal(number)
+            assert child.stdout is not None
+            assert child.stderr is not None
+            pumps = [
+                threading.Thread(target=pump, args=(child.stdout, logging.INFO)),
+                threading.Thread(target=pump, args=(child.stderr, logging.WARNING)),
+            ]
+            for one in pumps:
+                one.start()
+            status = child.wait()
+            for one in pumps:
+                one.join()
     except OSError as error:
-        signal.signal(signal.SIGINT, before)
         say(f"{command[0]}: {error.strerror}")
         raise click.exceptions.Exit(127 if isinstance(error, FileNotFoundError) else 126) from None
-    with child:
-        assert child.stdout is not None
-        assert child.stderr is not None
-        pumps = [
-            threading.Thread(target=pump, args=(child.stdout, logging.INFO)),
-            threading.Thread(target=pump, args=(child.stderr, logging.WARNING)),
-        ]
-        for one in pumps:
-            one.start()
-        status = child.wait()
-        for one in pumps:
-            one.join()
-    signal.signal(signal.SIGINT, before)
-    handler.close()
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+        handler.close()
     raise click.exceptions.Exit(128 - status if status < 0 else status)
 
 

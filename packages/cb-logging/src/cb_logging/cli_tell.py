@@ -96,7 +96,7 @@ def format_(template: str, datefmt: str | None, fields: tuple[str, ...]) -> None
 
 
 @click.command("check")
-@click.argument("config", required=False, type=click.Path(exists=True, dir_okay=False))
+@click.argument("config", required=False, type=click.Path(readable=False))
 def check_(config: str | None) -> None:
     """Check a configuration, in TOML or in the environment (CB_LOGGING_…): set logging up by it, say what came of it.
 
