@@ -173,7 +173,7 @@ def test_split_in_ranges_and_files(cb: Command, tmp_path: Path) -> None:
         (["write", "--fields", "a"], '{"b": 1}', 1, "columns do not match"),
         (["write", "--to-encoding", "latin-1"], '["€"]', 2, "'€' cannot be written in latin-1"),
         (["dicts"], "a,a\r\n1,2\r\n", 1, "the column 'a' is there twice"),
-        (["split", "nowhere.csv"], "", 2, "does not exist"),
+        (["split", "nowhere.csv"], "", 2, "No such file or directory (look at"),
         (["nonsense"], "", 2, "No such command 'nonsense'"),
         (["enter", "x.csv"], "", 2, "the input ended before the number of columns"),
     ],

@@ -135,7 +135,9 @@ def test_run_says_which_line_failed() -> None:
     assert done.returncode == 1
     odd = command("run", "shop:odd", "--args", "[1]")
     assert "--args:1:1: the result cannot be written as JSON: " in odd.stderr
-    assert "missing.jsonl: No such file or directory" in command("run", "shop:odd", "missing.jsonl").stderr
+    missing = command("run", "shop:odd", "missing.jsonl")
+    assert "missing.jsonl: No such file or directory (look at" in missing.stderr
+    assert missing.returncode == 2
 
 
 def test_run_with_a_shared_store() -> None:

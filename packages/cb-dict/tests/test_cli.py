@@ -84,7 +84,7 @@ def test_what_commands_print(app: Path, arguments: tuple[str, ...], printed: str
         (("get", "--lines", "broken.jsonl", "a"), 3, "broken.jsonl:2:7: "),
         (("get", "-r", "latin.json", "[*]"), 3, "latin.json:2:4: a byte that is no UTF-8"),
         (("get", "app.json", "a..b"), 2, "path 'a..b', column 3: expected a key"),
-        (("get", "nothing.json"), 4, "nothing.json: No such file or directory"),
+        (("get", "nothing.json"), 2, "nothing.json: No such file or directory (look at the name and the rights)"),
         (("keys", "app.json", "name"), 1, "app.json: this is string"),
         (("set", "app.json", "servers[5]", "1"), 1, "servers has 2 elements (take [0] to [1])"),
         (("set", "app.json", "a"), 2, "PATH 'a' has no VALUE"),
@@ -163,7 +163,7 @@ def test_get_without_options_does_not_wait_for_click() -> None:
 def test_words_on_a_closed_stderr_are_nobodys() -> None:
     """The status tells."""
     program = f"exec '{sys.executable}' -m cb_dict get absent.json a 2>&-"
-    assert subprocess.run(program, shell=True, check=False).returncode == 4
+    assert subprocess.run(program, shell=True, check=False).returncode == 2
 
 
 @pytest.mark.usefixtures("app")

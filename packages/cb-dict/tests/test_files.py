@@ -311,11 +311,14 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
-    """A directory, and a name that is not there, are one line with the name."""
+    """A directory, and a name that is not there, are wrong usage: one line with the name."""
     for name, words in ((tmp_path, "Is a directory"), (tmp_path / "no", "No such file or directory")):
         for command in (("get", str(name), "a"), ("validate", str(name)), ("diff", str(name), "-")):
             done = run(*command, text="{}")
-            assert (done.returncode, done.stderr) == (4, f"cb-dict: {name}: {words}\n")
+            assert (done.returncode, done.stderr) == (
+                2,
+                f"cb-dict: {name}: {words} (look at the name and the rights)\n",
+            )
 
 
 def test_two_large_files(tmp_path: Path) -> None:

@@ -308,8 +308,8 @@ def test_check_counts(cli: Cli) -> None:
         ("omit a.**", "ends in **"),
         ("pick **.a", "pick takes no **"),
         ("rename a", "is not OLD=NEW"),
-        ("omit a nowhere.jsonl", "nowhere.jsonl: no such file"),
-        ("omit a .", ". is a folder"),
+        ("omit a nowhere.jsonl", "nowhere.jsonl: No such file or directory (look at"),
+        ("omit a .", ".: Is a directory (look at"),
         ("omit a --in-place", "--in-place wants FILEs"),
         ("omit a x.jsonl --on-error quarantine x.jsonl", "x.jsonl is an input as well"),
         ("omit a --on-error maybe", "is none of: stop, skip, quarantine FILE"),
@@ -361,7 +361,7 @@ def test_a_file_that_cannot_be_written_is_one_line(cli: Cli) -> None:
     """With the system's words; CB_DEBUG shows the traceback."""
     done = cli("omit", "a", "-o", "/no/such/folder/x", stdin=GOOD)
     assert done.returncode == 1
-    assert done.stderr == b"cb-map: /no/such/folder/x: No such file or directory\n"
+    assert done.stderr == b"cb-map: /no/such/folder/x: No such file or directory (look at the name and the rights)\n"
     debug = cli("omit", "a", "-o", "/no/such/folder/x", stdin=GOOD, env={**os.environ, "CB_DEBUG": "1"})
     assert b"Traceback" in debug.stderr
 

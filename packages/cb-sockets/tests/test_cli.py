@@ -78,7 +78,7 @@ def test_without_arguments_the_help_is_shown(command: Callable[..., Any]) -> Non
         (["send", "127.0.0.1:1", "--frame", "words"], "use line, crlf"),
         (["send", "127.0.0.1:1", "--in", "xml"], "or hex, json"),
         (["send", "127.0.0.1:1", "--replies", "some"], "neither each, eof nor a number"),
-        (["send", "127.0.0.1:1", "-f", "/nonexistent"], "no such file"),
+        (["send", "127.0.0.1:1", "-f", "/nonexistent"], "No such file or directory (look at"),
         (["send", "127.0.0.1:1", "--max-size", "big"], "is not a size"),
         (["serve"], "give one of"),
         (["serve", "echo", "--exec", "cat"], "give one of"),

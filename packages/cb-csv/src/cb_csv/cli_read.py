@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cat", "check", "detect", "dicts", "split", "stats"]
 
-_FILE = click.Path(allow_dash=True, dir_okay=False)
+_FILE = click.Path(allow_dash=True, readable=False)  # to open it is to find out
 
 
 def _line(value: object) -> None:
@@ -258,7 +258,7 @@ def _bars(histogram: list[int]) -> str:
 
 
 @click.command(short_help="Cut a file where records end.")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("file", type=click.Path(readable=False))
 @source_options
 @click.option("-n", "--parts", type=click.IntRange(1), default=2, show_default=True, help="How many parts at most.")
 @click.option("-o", "--output", type=click.Path(file_okay=False), help="Write the parts there, each with the header.")

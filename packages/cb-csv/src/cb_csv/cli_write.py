@@ -14,7 +14,7 @@ from cb_csv.errors import CsvError
 
 __all__ = ["append", "convert", "enter", "write"]
 
-_FILE = click.Path(allow_dash=True, dir_okay=False)
+_FILE = click.Path(allow_dash=True, readable=False)  # to open it is to find out
 
 
 def _target_options(function: Any) -> Any:

@@ -24,8 +24,9 @@ from cb_decorators.validation import no_whitespace, validated
 
 _EXIT_CODES = """\b
 Exit codes:
-  0 done   1 the answer is no, or some input failed   2 wrong usage
-  130 interrupted   exec: what the command ended with
+  0 done   1 the answer is no, or some input failed
+  2 wrong usage, or a file that cannot be read   130 interrupted
+  exec: what the command ended with
 """
 _FIRST_PROMPT = "string to convert to palindrome (exit to terminate program): "
 _PROMPT = "string to check (exit to terminate program): "
@@ -63,7 +64,10 @@ def main() -> None:
     except (DecoratorError, OSError) as error:
         if os.environ.get("CB_DEBUG") == "1":
             raise
-        say(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error))
+        if isinstance(error, OSError) and error.filename:
+            say(f"{error.filename}: {error.strerror} (look at the name and the rights)")
+            sys.exit(2)
+        say(str(error))
         sys.exit(1)
 
 

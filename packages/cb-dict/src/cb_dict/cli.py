@@ -16,9 +16,9 @@ __all__ = ["parse"]
 
 _EXIT_CODES = """\b
 Exit codes:
-  0 done, found, equal   1 missing, different, out of bounds   2 wrong usage
-  3 the document is not well-formed   4 the file cannot be read or changed
-  130 interrupted
+  0 done, found, equal   1 missing, different, out of bounds
+  2 wrong usage, or a file that cannot be read   3 the document is not well-formed
+  4 the file cannot be changed   130 interrupted
 Paths:
   a.b[0]."x.y"  [-1] is the last, [*] all (get, has); /a/b/0 works too (RFC 6901)
 """

@@ -30,7 +30,11 @@ def ends(run: Callable[[], int | None]) -> int:
     except (CbDictError, OSError) as error:
         if os.environ.get("CB_DEBUG") == "1":
             raise
-        say(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error))
+        if isinstance(error, OSError) and error.filename:
+            hint = " (look at the name and the rights)" if isinstance(error, _NAMES) else ""
+            say(f"{error.filename}: {error.strerror}{hint}")
+        else:
+            say(str(error))
         return _status(error)
     return 0
 
@@ -40,9 +44,13 @@ def give_up_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+# Another name, or another user, and it goes: wrong usage.
+_NAMES = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+
+
 def _status(error: Exception) -> int:
     if isinstance(error, ParseError):
         return 3
-    if isinstance(error, PathSyntaxError):
+    if isinstance(error, (PathSyntaxError, *_NAMES)):
         return 2
     return 4 if isinstance(error, (EditRefused, MissingExtra, OSError)) else 1

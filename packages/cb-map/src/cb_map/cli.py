@@ -15,7 +15,7 @@ from cb_map.options import FILES, MISSING, Command, Fields, on_error, stream_opt
 
 _EXIT_CODES = """\b
 Exit codes:
-  0 done   1 some records were bad, or a file cannot be read or written
+  0 done   1 some records were bad, or reading or writing failed
   2 wrong usage, or a file that is not there   130 interrupted
 """
 

@@ -33,14 +33,22 @@ def ends(run: Callable[[], int | None]) -> int:
         if os.environ.get("CB_DEBUG") == "1":
             raise
         _say_error(error)
-        status = 2 if isinstance(error, UsageProblem) else 1
+        status = 2 if isinstance(error, (UsageProblem, *_NAMES)) else 1
     finally:
         status = _flushed(status)
     return status
 
 
+# Another name, or another user, and it goes: wrong usage.
+_NAMES = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+
+
 def _say_error(error: Exception) -> None:
-    say(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error))
+    if isinstance(error, OSError) and error.filename:
+        hint = " (look at the name and the rights)" if isinstance(error, _NAMES) else ""
+        say(f"{error.filename}: {error.strerror}{hint}")
+    else:
+        say(str(error))
 
 
 def _flushed(status: int) -> int:

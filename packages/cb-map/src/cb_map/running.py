@@ -53,9 +53,9 @@ class Settings(Struct):
             if name == "-":
                 continue
             if not os.path.exists(name):  # noqa: PTH110  # pathlib takes longer to import than small files to read
-                raise UsageProblem(f"{name}: no such file (named as seen from here?)")
+                raise UsageProblem(f"{name}: No such file or directory (look at the name and the rights)")
             if os.path.isdir(name):  # noqa: PTH112
-                raise UsageProblem(f"{name} is a folder (name files)")
+                raise UsageProblem(f"{name}: Is a directory (look at the name and the rights)")
 
     def form_of(self, name: str) -> Format:
         """The format of an input."""

@@ -63,7 +63,10 @@ def _status(error: SocketsError | OSError) -> int:
     if isinstance(error, SocketsError):
         say(str(error))
         return 4 if isinstance(error, TimeoutExceeded) else 3 if isinstance(error, FramingError) else 1
-    say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    if error.filename:
+        say(f"{error.filename}: {error.strerror} (look at the name and the rights)")
+        return 2
+    say(str(error))
     return 1
 
 
@@ -192,9 +195,10 @@ def send(
                 with open(name, "rb") as stream:  # noqa: PTH123
                     yield from read(stream, name)
 
-    for name in files:
-        if name != "-" and not Path(name).is_file():
-            raise click.BadParameter(f"{name}: no such file", param_hint="--file")
+    for name in files:  # before anything is sent
+        if name != "-":
+            with open(name, "rb"):  # noqa: PTH123
+                pass
     with _output(output) as stream, _connected(address, frame, max_size, timeout, tls, ca, insecure) as peer:
 
         def receive(message: bytes) -> None:

@@ -20,7 +20,8 @@ from cb_subprocess.cli_io import SECONDS, SIZE, passed_on, say, with_all_streams
 from cb_subprocess.errors import BadCommand, CommandError, CommandNotFound, CommandNotRunnable, CommandTimeout
 
 _EXIT_CODES = """\b
-Exit codes: 0 done   1 the answer is no, or something failed   2 wrong usage   130 interrupted
+Exit codes:
+  0 done   1 the answer is no, or something failed   2 wrong usage   130 interrupted
   run, pipe   the command's own; 128+N killed by signal N; as timeout(1) and env(1) have it:
               124 time was up   125 wrong usage   126 cannot be started   127 not found
   batch       how many jobs failed, 101 at most   102 wrong usage, wrong log, wrong input
@@ -72,7 +73,9 @@ def _let_go_of_stdout() -> None:
 
 def _words(error: Exception) -> str:
     if isinstance(error, OSError) and not isinstance(error, CommandError) and error.strerror:
-        return f"{os.fsdecode(error.filename) if error.filename else 'output'}: {error.strerror}"
+        if not error.filename:
+            return f"output: {error.strerror}"
+        return f"{os.fsdecode(error.filename)}: {error.strerror} (look at the name and the rights)"
     return str(error)
 
 
