@@ -360,7 +360,7 @@ def test_a_bad_header_is_told(cli: Cli, tmp_path: Path, header: bytes, message: 
 def test_a_file_that_cannot_be_written_is_one_line(cli: Cli) -> None:
     """With the system's words; CB_DEBUG shows the traceback."""
     done = cli("omit", "a", "-o", "/no/such/folder/x", stdin=GOOD)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == b"cb-map: /no/such/folder/x: No such file or directory (look at the name and the rights)\n"
     debug = cli("omit", "a", "-o", "/no/such/folder/x", stdin=GOOD, env={**os.environ, "CB_DEBUG": "1"})
     assert b"Traceback" in debug.stderr

@@ -78,7 +78,6 @@ def test_without_arguments_the_help_is_shown(command: Callable[..., Any]) -> Non
         (["send", "127.0.0.1:1", "--frame", "words"], "use line, crlf"),
         (["send", "127.0.0.1:1", "--in", "xml"], "or hex, json"),
         (["send", "127.0.0.1:1", "--replies", "some"], "neither each, eof nor a number"),
-        (["send", "127.0.0.1:1", "-f", "/nonexistent"], "No such file or directory (look at"),
         (["send", "127.0.0.1:1", "--max-size", "big"], "is not a size"),
         (["serve"], "give one of"),
         (["serve", "echo", "--exec", "cat"], "give one of"),
@@ -273,12 +272,13 @@ def test_output_file_appears_only_when_whole(
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_an_output_that_cannot_be_written_is_status_1(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
-    """A folder that is not there: one line with the file's name."""
+@pytest.mark.parametrize("option", ["-o", "-f"])
+def test_a_wrong_name_is_status_2(command: Callable[..., Any], serving: Callable[..., Any], option: str) -> None:
+    """A file that cannot be read or written: one line with its name, before anything is sent."""
     server = serving("serve", "echo")
-    done = command("send", server.address, "-o", "/nonexistent/replies", "x")
-    assert done.returncode == 1
-    assert "/nonexistent/" in one_line(done)
+    done = command("send", server.address, option, "/nonexistent/replies", "x")
+    assert done.returncode == 2
+    assert "/nonexistent/replies: No such file or directory (look at" in one_line(done)
 
 
 def test_files_as_framings(command: Callable[..., Any], serving: Callable[..., Any], tmp_path: Path) -> None:
@@ -314,6 +314,13 @@ def test_serve_with_a_verbose_factory(command: Callable[..., Any], serving: Call
     assert command("send", server.address, "abc").stdout == b"ABC\n"
     server.stop()
     assert "received 3 bytes: b'abc'" in server.log
+
+
+def test_a_command_ends_its_line(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
+    """``--exec`` with a command that prints a line: the line's end is the message's; elsewhere it is a byte of it."""
+    for frame, reply in (("line", b'{"text": "hello"}\n'), ("len:2be", b'{"text": "hello\\n"}\n')):
+        server = serving("serve", "--exec", "echo hello", "--frame", frame)
+        assert command("send", server.address, "--frame", frame, "--out", "json", "x").stdout == reply
 
 
 def test_a_failing_command_closes_the_connection(command: Callable[..., Any], serving: Callable[..., Any]) -> None:

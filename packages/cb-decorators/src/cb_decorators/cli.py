@@ -46,6 +46,10 @@ class _Commands(click.Group):
             raise click.exceptions.Exit(0) from None
 
 
+# Another name, or another user, and it goes: wrong usage.
+_NAMES = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+
+
 def main() -> None:
     """Run the command. Every error is one line and a status; ``CB_DEBUG=1`` shows the traceback behind it."""
     logging.basicConfig(format="cb-decorators: %(message)s", level=logging.WARNING)
@@ -64,10 +68,10 @@ def main() -> None:
     except (DecoratorError, OSError) as error:
         if os.environ.get("CB_DEBUG") == "1":
             raise
-        if isinstance(error, OSError) and error.filename:
+        if isinstance(error, _NAMES) and error.filename:
             say(f"{error.filename}: {error.strerror} (look at the name and the rights)")
             sys.exit(2)
-        say(str(error))
+        say(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error))
         sys.exit(1)
 
 

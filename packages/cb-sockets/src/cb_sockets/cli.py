@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _EXIT_CODES = """\b
 Exit codes:
-  0 done   1 peer or network error   2 wrong usage
+  0 done   1 peer or network error
+  2 wrong usage, or a file that cannot be read or written
   3 framing or limit violated   4 time-out   130 interrupted
 """
 
@@ -59,14 +60,18 @@ def main() -> None:
         sys.exit(_status(error))
 
 
+# Another name, or another user, and it goes: wrong usage.
+_NAMES = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+
+
 def _status(error: SocketsError | OSError) -> int:
     if isinstance(error, SocketsError):
         say(str(error))
         return 4 if isinstance(error, TimeoutExceeded) else 3 if isinstance(error, FramingError) else 1
-    if error.filename:
+    if isinstance(error, _NAMES) and error.filename:
         say(f"{error.filename}: {error.strerror} (look at the name and the rights)")
         return 2
-    say(str(error))
+    say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     return 1
 
 

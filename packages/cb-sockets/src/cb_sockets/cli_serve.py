@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from cb_sockets.cli_options import ADDRESS, framing_of, framing_options, say
-from cb_sockets.framing import Framing
+from cb_sockets.framing import Delimited, Framing
 from cb_sockets.handlers import Handler, Limits, Peer, batch, bind, discard, echo, per_connection
 from cb_sockets.loop import SelectorServer
 from cb_sockets.net import Address, server_context
@@ -47,12 +47,16 @@ def load_handler(name: str) -> Any:
     return found
 
 
-def exec_handler(command: str) -> Handler:
-    """A handler that runs `command` for each message: the message on its stdin, its stdout the reply."""
+def exec_handler(command: str, framing: Framing) -> Handler:
+    """A handler that runs `command` for each message: the message on its stdin, its stdout the reply.
+
+    Where messages end with a delimiter, the one at the end of stdout is that: most commands end their line.
+    """
     arguments = shlex.split(command)
+    ending = framing.delimiter if isinstance(framing, Delimited) else b""
 
     def handler(message: bytes) -> bytes:
-        return subprocess.run(arguments, input=message, stdout=subprocess.PIPE, check=True).stdout
+        return subprocess.run(arguments, input=message, stdout=subprocess.PIPE, check=True).stdout.removesuffix(ending)
 
     return handler
 
@@ -170,18 +174,18 @@ def serve(
         raise click.UsageError("give one of: echo, discard, --handler MODULE:FUNCTION, --exec COMMAND")
     if workers > 1:
         _supervise(address, workers)
+    framing = framing_of(frame, max_size)
     handler: Any = _BUILT_IN.get(built_in or "")
     if handler_name:
         handler = load_handler(handler_name)
     elif command:
-        handler = exec_handler(command)
+        handler = exec_handler(command, framing)
     options: dict[str, Any] = {
         "limits": Limits(max_connections, idle_timeout or None, message_timeout or None, write_timeout or None),
         "tls": _server_tls(tls_cert, tls_key, client_ca),
         "proxy_protocol": proxy_protocol,
         "reuse_port": reuse_port,
     }
-    framing = framing_of(frame, max_size)
     if verbose:
         handler = verbose_handler(handler)
     mode = mode or ("thread" if command else "select")
