@@ -6,6 +6,7 @@ as its sources stay the same, and what is tested, checked and shown is always th
 
 from __future__ import annotations
 
+import ast
 import atexit
 import functools
 import hashlib
@@ -53,7 +54,7 @@ def refuse_nonsense(packages: list[Package]) -> None:
     asked = asked[: asked.index("--")] if "--" in asked else asked
     for before, word in zip(["", *asked], asked, strict=False):
         named = re.fullmatch(r"[\w-]+?(?:-(?P<python>3\.\d+))?(?:\((?P<package>[^)]*)\))?", word)
-        if named and named["package"] is not None:
+        if named and named["package"] not in {None, "together"}:
             package = pick(named["package"].strip("'\""), packages)
             if word.startswith("tests("):
                 raise Problem(f"{word} wants a Python, tests-3.13({package}), or all: nox -s tests -t {package}")
@@ -92,6 +93,7 @@ def uv_to_use() -> str | None:
 UV = uv_to_use()
 nox.options.default_venv_backend = "uv|virtualenv" if UV else "virtualenv"
 
+EXAMPLES = ROOT / "examples"
 each_package = nox.parametrize("package", [nox.param(package, id=package.name) for package in PACKAGES])
 # What a package must pass: `nox -t cb-x` runs all of it.
 each_gate = nox.parametrize("package", [nox.param(one, id=one.name, tags=[one.name]) for one in PACKAGES])
@@ -410,21 +412,53 @@ def bench(session: nox.Session, package: Package) -> None:
     session.run("python", str(script), *session.posargs, env={"PYTHONPATH": str(ROOT)})
 
 
+def install_all(session: nox.Session) -> None:
+    """Install the wheels of all packages, and what the examples want besides, into one environment."""
+    session.install("--quiet", *(str(wheel_of(session, package)) for package in PACKAGES), *group("together"))
+
+
 @nox.session
-@each_gate
-def demo(session: nox.Session, package: Package) -> None:
-    """Show a package at work on the real input that is shipped with it."""
+def together(session: nox.Session) -> None:
+    """Check that the packages are one family, and that the examples that join them do what they say."""
+    install_all(session)
+    session.install("--quiet", *group("test"))
+    session.run("python", "-m", "pytest", "--numprocesses=auto", "--dist=loadfile", str(EXAMPLES), *session.posargs)
+
+
+joined = [nox.param(None, id="together")] if EXAMPLES.exists() else []
+
+
+@nox.session
+@nox.parametrize("package", [*(nox.param(one, id=one.name, tags=[one.name]) for one in PACKAGES), *joined])
+def demo(session: nox.Session, package: Package | None) -> None:
+    """Show a package at work on the real input that is shipped with it; in the end, all of them in one pipeline."""
+    if package is None:
+        install_all(session)
+        show(session, "together", "the commands joined into one evening's work", "bash", PIPELINE, "examples/README.md")
+        return
     script = package.path / "demo" / "run.py"
     if not script.exists():
         session.skip(f"{package} has no demo/run.py")
-    SHOWN[package] = ("failed", "")
     install(session, package)
+    (does, *_) = str(ast.get_docstring(ast.parse(script.read_text(encoding="utf-8")))).splitlines()
+    following = package.settings.next and f"{os.path.relpath(session.bin)}/{package.settings.next}"
+    show(session, package.name, does.removeprefix("The demo: "), "python", script, following)
+
+
+PIPELINE = EXAMPLES / "riddles-by-post" / "run.sh"
+# Name, what it does, how it ended, time, what to try next.
+SHOWN: list[tuple[str, str, str, str, object]] = []
+
+
+def show(session: nox.Session, name: str, does: str, program: str, script: Path, following: object) -> None:
+    """Run a script and keep for the closing table how it went."""
     start = time.perf_counter()
-    session.run("python", str(script))
-    SHOWN[package] = (f"{time.perf_counter() - start:.1f} s", os.path.relpath(session.bin))
-
-
-SHOWN: dict[Package, tuple[str, str]] = {}
+    result = "failed"
+    try:
+        session.run(program, str(script), external=program == "bash")
+        result = "done"
+    finally:
+        SHOWN.append((name, does, result, f"{time.perf_counter() - start:.1f} s", following))
 
 
 @atexit.register
@@ -432,10 +466,11 @@ def demo_table() -> None:
     """Print, after all that nox says, what was shown and what to try next."""
     if not SHOWN:
         return
-    wide = max(len(package.name) for package in SHOWN)
-    print(f"\n{'package':<{wide}}  {'time':>7}  what it is for")
-    for package, (took, _) in SHOWN.items():
-        print(f"{package.name:<{wide}}  {took:>7}  {package.description}")
-    for package, (_, programs) in SHOWN.items():
-        if programs and package.settings.next:
-            print(f"\nTry: {os.path.join(programs, package.settings.next)}")  # noqa: PTH118 - words follow the path
+    wide = max(len(name) for name, *_ in SHOWN)
+    print(f"\n{'package':<{wide}}  result  {'time':>6}  what it did")
+    for name, does, result, took, _ in SHOWN:
+        print(f"{name:<{wide}}  {result:<6}  {took:>6}  {does}")
+    print("\nTry next:")
+    for *_, following in SHOWN:
+        if following:
+            print(f"  {following}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -278,7 +279,7 @@ def test_a_wrong_name_is_status_2(command: Callable[..., Any], serving: Callable
     server = serving("serve", "echo")
     done = command("send", server.address, option, "/nonexistent/replies", "x")
     assert done.returncode == 2
-    assert "/nonexistent/replies: No such file or directory (look at" in one_line(done)
+    assert re.search(r"/nonexistent/.*: No such file or directory \(look at", one_line(done))
 
 
 def test_files_as_framings(command: Callable[..., Any], serving: Callable[..., Any], tmp_path: Path) -> None:
