@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_read_rows(folder: Path, cb: Command) -> None:
-    """Every row is a list of strings."""
+    """1.1 read rows: every row is a list of strings."""
     Path("my.csv").write_text(
         "my first column,my second column,my third column\nmy first column 2,my second column 2,my third column 2\n"
     )
@@ -47,7 +47,7 @@ def test_read_rows(folder: Path, cb: Command) -> None:
 
 
 def test_write_rows_then_read_them(folder: Path, cb: Command) -> None:
-    """What is written is CRLF-terminated and reads back as strings."""
+    """1.1 write rows, read them: what is written is CRLF-terminated and reads back as strings."""
     rows = [["1", "2", "3"], ["4", "5", "6"]]
     write_rows("my.csv", rows)
     assert Path("my.csv").read_bytes() == b"1,2,3\r\n4,5,6\r\n"
@@ -64,7 +64,7 @@ TYPED += [["row 2, column 1", "row 2, column 2", "row 3, column 3"]]
 
 
 def test_enter_rows(folder: Path, cb: Command) -> None:
-    """Rows typed in are shown, written with quotes around the commas, and read back equal."""
+    """1.1 rows typed in: rows typed in are shown, written with quotes around the commas, and read back equal."""
     answers = iter(ANSWERS)
     assert list(prompt_rows(3, lambda prompt: next(answers))) == TYPED
     ran = cb("enter", "raw.csv", stdin="\n".join(["3", *ANSWERS]) + "\n")
@@ -78,7 +78,10 @@ def test_enter_rows(folder: Path, cb: Command) -> None:
 
 
 def test_delimiter_and_quote_character(folder: Path, cb: Command) -> None:
-    """Space between fields, pipes around them: every field with a space gets its pipes."""
+    """1.1 delimiter and quote character.
+
+    Space between fields, pipes around them: every field with a space gets its pipes.
+    """
     rows = [[f"row {row} column {column}" for column in (1, 2, 3)] for row in (1, 2)]
     expected = (
         b"|row 1 column 1| |row 1 column 2| |row 1 column 3|\r\n|row 2 column 1| |row 2 column 2| |row 2 column 3|\r\n"
@@ -107,7 +110,7 @@ def test_delimiter_and_quote_character(folder: Path, cb: Command) -> None:
     ],
 )
 def test_quoting_strategies(folder: Path, cb: Command, quoting: str, expected: str) -> None:
-    """The four of the chapter and the two of Python 3.12, on every Python."""
+    """1.1 quoting strategies: the four of the chapter and the two of Python 3.12, on every Python."""
     escape = "\\" if quoting == "none" else None
     empty = "" if quoting == "nonnumeric" else None
     write_rows("q.csv", [["a", 1, empty, "x,y"]], Dialect(quoting=Quoting(quoting), escapechar=escape))
@@ -124,7 +127,7 @@ def test_quoting_strategies(folder: Path, cb: Command, quoting: str, expected: s
 
 
 def test_dicts(folder: Path, cb: Command) -> None:
-    """Dicts are written under a header in their own order and read back the same."""
+    """1.2 dicts under a header: dicts are written under a header in their own order and read back the same."""
     write_dicts("my.csv", PEOPLE)
     assert Path("my.csv").read_bytes() == b"age,name,last_name\r\n30,John,Doe\r\n30,Jane,Doe\r\n"
     assert list(read_dicts("my.csv")) == PEOPLE
@@ -137,7 +140,7 @@ def test_dicts(folder: Path, cb: Command) -> None:
 
 
 def test_enter_dicts(folder: Path, cb: Command) -> None:
-    """Dicts typed in under given names; what is read back is what was typed, not an empty list."""
+    """1.2 dicts typed in: dicts typed in under given names; what is read back is what was typed, not an empty list."""
     fields = ["name", "last_name", "age"]
     answers = ["John", "Doe", "30", "y", "Jane", "Doe", "40", ""]
     typed = [dict(zip(fields, row, strict=True)) for row in (["John", "Doe", "30"], ["Jane", "Doe", "40"])]
@@ -150,7 +153,10 @@ def test_enter_dicts(folder: Path, cb: Command) -> None:
 
 
 def test_columns_in_the_same_order_always(folder: Path, cb: Command) -> None:
-    """Explicit, alphabetical, or as first seen over all dicts, whatever order each dict has."""
+    """1.2 columns always in one order.
+
+    Explicit, alphabetical, or as first seen over all dicts, whatever order each dict has.
+    """
     mixed = [{"b": 1, "a": 2}, {"a": 3, "c": 5, "b": 4}]
     lines = "".join(f"{json.dumps(one)}\n" for one in mixed)
     write_dicts("seen.csv", mixed)
@@ -163,7 +169,10 @@ def test_columns_in_the_same_order_always(folder: Path, cb: Command) -> None:
 
 
 def test_files_grow(folder: Path, cb: Command) -> None:
-    """Rows are added below those that are there, dicts in the file's order of columns, on lines of their own."""
+    """1.2 files that grow.
+
+    Rows are added below those that are there, dicts in the file's order of columns, on lines of their own.
+    """
     Path("log.csv").write_bytes(b"time,state\r\n09:00,up")  # without a line break at the end
     append_rows("log.csv", [["09:05", "down"]])
     append_dicts("log.csv", [{"state": "up", "time": "09:10"}])

@@ -13,7 +13,10 @@ from decorators_support import command
 
 
 def test_functions_are_values() -> None:
-    """A function can be named anew, defined in another, passed and returned: 2 each time."""
+    """2.1 functions as values, inner, passed, returned.
+
+    A function can be named anew, defined in another, passed and returned: 2 each time.
+    """
 
     def plus_one(foo: int) -> int:
         return foo + 1
@@ -36,7 +39,7 @@ def test_functions_are_values() -> None:
 
 
 def test_announce(capsys: pytest.CaptureFixture[str]) -> None:
-    """The decorator says the call, then makes it."""
+    """2.2 announce a call: the decorator says the call, then makes it."""
 
     @announce
     def replace_commas_with_spaces(value: str) -> str:
@@ -51,7 +54,7 @@ def test_announce(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_without_wraps() -> None:
-    """A hand-made wrapper without functools.wraps loses name and documentation."""
+    """2.2 a decorator that loses the name: a hand-made wrapper without functools.wraps loses name and documentation."""
 
     def plain(function: Callable[[str], str]) -> Callable[[str], str]:
         def wrapper(value: str) -> str:
@@ -68,7 +71,10 @@ def test_without_wraps() -> None:
 
 
 def test_with_wraps() -> None:
-    """What `decorator` makes keeps name, module, documentation and the call itself."""
+    """2.2 a decorator that keeps name, signature, documentation.
+
+    What `decorator` makes keeps name, module, documentation and the call itself.
+    """
 
     @decorator
     def passing(call: Call[str]) -> str:
@@ -100,13 +106,19 @@ WORDS = {
 
 
 def test_palindromes() -> None:
-    """Seven inputs of the chapter, completed; those that were palindromes are recognised."""
+    """2.3 is it a palindrome; make it one.
+
+    Seven inputs of the chapter, completed; those that were palindromes are recognised.
+    """
     assert {word: complete(word) for word in WORDS} == WORDS
     assert [word for word in WORDS if is_palindrome(word)] == [word for word in WORDS if WORDS[word] == word]
 
 
 def test_palindromes_by_command() -> None:
-    """Words as arguments, lines on stdin, and asking for them until `exit` give the same."""
+    """2.3 is it a palindrome; make it one.
+
+    Words as arguments, lines on stdin, and asking for them until `exit` give the same.
+    """
     words = [word for word in WORDS if word]
     expected = [WORDS[word] for word in words]
     assert command("palindrome", *words).stdout.splitlines() == expected
@@ -120,7 +132,7 @@ def test_palindromes_by_command() -> None:
 
 
 def test_spent_time(capsys: pytest.CaptureFixture[str]) -> None:
-    """A line with the time, the name, the arguments and the result; the function is not touched."""
+    """2.3 spent time: a line with the time, the name, the arguments and the result; the function is not touched."""
 
     @Timings()(log=print, template=SPENT_TIME)
     def convert_to_palindrome(v: str) -> str:
@@ -135,7 +147,7 @@ def test_spent_time(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_cache(capsys: pytest.CaptureFixture[str]) -> None:
-    """The first call says that the result was not there, the second does not."""
+    """2.3 cache: the first call says that the result was not there, the second does not."""
 
     @cached(on_miss=lambda call: sys.stdout.write(f"result for args {call.args} was not found in cache...\n"))
     def convert_to_palindrome(v: str) -> str:
@@ -147,7 +159,7 @@ def test_cache(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_validation() -> None:
-    """A word with a space is answered with the message, and never gets to the function."""
+    """2.3 validation: a word with a space is answered with the message, and never gets to the function."""
     seen = []
 
     @validated(no_whitespace, if_invalid="input shouldn't contain spaces.")
@@ -175,7 +187,10 @@ string to check (exit to terminate program): """
 
 
 def test_all_three_stacked() -> None:
-    """The session of the last listing: timed around validated around cached; a refused word is timed, not cached."""
+    """2.3 all three, one over the other.
+
+    The session of the last listing: timed around validated around cached; a refused word is timed, not cached.
+    """
     asked = "anita lava la tina\nanitalavalatina\nanitalavalatina\nexit\n"
     session = command("palindrome", "-i", "--time", "--no-spaces", "--cache", text=asked, both=True)
     assert re.sub(r"spent \d+ ", "spent N ", session.stdout) == GOLDEN

@@ -59,12 +59,12 @@ def run(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_prints_what_the_chapter_shows(name: str) -> None:
-    """Each recipe prints the chapter's lines, in its corrected form."""
+    """all: each recipe prints the chapter's lines, in its corrected form."""
     assert list(RECIPES[name]()) == PRINTS[name]
 
 
 def test_the_command_runs_recipes() -> None:
-    """``recipes NAME`` prints the same, ``--source`` the code before it, and nothing lists them."""
+    """all: ``recipes NAME`` prints the same, ``--source`` the code before it, and nothing lists them."""
     assert run("recipes", "update").stdout.splitlines() == PRINTS["update"]
     shown = run("recipes", "update", "--source").stdout
     assert shown.startswith("def update()")
@@ -83,7 +83,10 @@ def file(tmp_path: Path) -> str:
 
 
 def test_read_and_default(file: str) -> None:
-    """``get`` prints a value, ends with 1 where nothing is, or prints the default."""
+    """6.2 read a key, with and without a default.
+
+    ``get`` prints a value, ends with 1 where nothing is, or prints the default.
+    """
     assert run("get", "-r", file, "a_name").stdout == "Sebastian\n"
     missing = run("get", file, "this_one_does_not_exist")
     assert (missing.returncode, missing.stdout) == (1, "")
@@ -92,7 +95,10 @@ def test_read_and_default(file: str) -> None:
 
 
 def test_write(file: str) -> None:
-    """``set`` creates and updates, ``delete`` deletes, and the file is in the end as it was, but for the update."""
+    """6.3 create, update, delete.
+
+    ``set`` creates and updates, ``delete`` deletes, and the file is in the end as it was, but for the update.
+    """
     before = Path(file).read_text()
     assert run("set", "-i", file, "this_one_does_not_exist", "it exists now", "a_boolean", "false").returncode == 0
     assert json.loads(Path(file).read_text())["this_one_does_not_exist"] == "it exists now"
@@ -101,7 +107,7 @@ def test_write(file: str) -> None:
 
 
 def test_has_keys_len_items(file: str) -> None:
-    """The questions of the chapter, by their commands."""
+    """6.4 is it there, which keys, how many, sorted: the questions of the chapter, by their commands."""
     assert [run("has", file, key).returncode for key in ("a_name", "address")] == [0, 1]
     assert run("keys", file).stdout.split() == list(example())
     assert run("len", file).stdout == "5\n"
@@ -111,7 +117,10 @@ def test_has_keys_len_items(file: str) -> None:
 
 
 def test_update(tmp_path: Path) -> None:
-    """``add --times 100`` sells a hundred; with too little stock nothing is sold, and the status is 1."""
+    """6.4.5 change several counters.
+
+    ``add --times 100`` sells a hundred; with too little stock nothing is sold, and the status is 1.
+    """
     file = tmp_path / "product.json"
     file.write_text('{"description": "WCG E-Book", "price": 2.75, "sold": 1500, "stock": 5700}')
     sell = ("add", "-i", str(file), "sold=1", "stock=-1", "--min", "stock=0", "--times")
@@ -124,7 +133,7 @@ def test_update(tmp_path: Path) -> None:
 
 
 def test_copies_share_or_do_not() -> None:
-    """A merge shares what it did not change, a deep copy shares nothing."""
+    """6.4.6 copies: a merge shares what it did not change, a deep copy shares nothing."""
     me: dict[str, Any] = {"name": {"first": "Sebastian"}, "age": 21}
     assert cd.merge(me, {"age": 22})["name"] is me["name"]
     assert cd.deepcopy(me)["name"] is not me["name"]

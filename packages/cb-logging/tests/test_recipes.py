@@ -38,7 +38,10 @@ def is_formatted(text: str, lines: list[tuple[str, int, str]] = FORMATTED, modul
 
 
 def test_levels(cb: Callable[..., object]) -> None:
-    """Five, and NOTSET, by name and number, each with its meaning; a threshold passes what is at or above it."""
+    """4.1.1 levels and their meaning.
+
+    Five, and NOTSET, by name and number, each with its meaning; a threshold passes what is at or above it.
+    """
     assert [(str(one), int(one)) for one in Level][1:] == [
         ("DEBUG", 10),
         ("INFO", 20),
@@ -52,7 +55,10 @@ def test_levels(cb: Callable[..., object]) -> None:
 
 
 def test_every_attribute(cb: Callable[..., object], tmp_path: Path) -> None:
-    """Each attribute of the chapter's list, and those it lacks, is in the command's list and can be logged."""
+    """4.1.3 every attribute of a record.
+
+    Each attribute of the chapter's list, and those it lacks, is in the command's list and can be logged.
+    """
     out = str(cb("attributes").out)
     assert [line.split()[0] for line in out.splitlines()] == list(ATTRIBUTES)
     assert len(ATTRIBUTES) == 23
@@ -93,14 +99,14 @@ MADE = {
 
 @pytest.mark.parametrize(("spec", "made"), MADE.items())
 def test_every_handler(tmp_path: Path, spec: str, made: str) -> None:
-    """Each handler of the chapter is made from one line of text, and works under `setup`."""
+    """4.1.2 every handler: each handler of the chapter is made from one line of text, and works under `setup`."""
     one = handler(spec.format(tmp_path))
     assert made in {kind.__name__ for kind in type(one).__mro__}
     one.close()
 
 
 def test_the_list_of_handlers(cb: Callable[..., object]) -> None:
-    """Is whole: those of the chapter that are to be instantiated, each shown by the command."""
+    """4.1.2 every handler: is whole: those of the chapter that are to be instantiated, each shown by the command."""
     classes = {one.made_of for one in HANDLERS.values()}
     assert classes >= {
         "StreamHandler", "FileHandler", "RotatingFileHandler", "TimedRotatingFileHandler", "SocketHandler",
@@ -113,7 +119,10 @@ def test_the_list_of_handlers(cb: Callable[..., object]) -> None:
 
 
 def test_basic_as_it_comes(python: Python, cb: Callable[..., object]) -> None:
-    """Without a set-up, and with the default one: WARNING and above, as level, logger, message."""
+    """4.2 basic.py as it comes.
+
+    Without a set-up, and with the default one: WARNING and above, as level, logger, message.
+    """
     wanted = "WARNING:root:Watch out!\nERROR:root:Oh NO!\nCRITICAL:root:x.x\n"
     assert python("import logging" + CALLS, name="basic.py").stderr == wanted
     ours = "import logging, cb_logging\ncb_logging.setup('WARNING', format='basic')" + CALLS
@@ -137,7 +146,10 @@ SETUPS = {
 def test_basic_with_a_format(
     tmp_path: Path, python: Python, monkeypatch: pytest.MonkeyPatch, cb: Callable[..., object], way: str
 ) -> None:
-    """INFO and above, with time, level, thread, module and line: lines 7 to 10, however it is set up."""
+    """4.2 basic.py with a format.
+
+    INFO and above, with time, level, thread, module and line: lines 7 to 10, however it is set up.
+    """
     (tmp_path / "log.toml").write_text('[logging]\nlevel = "INFO"\n')
     monkeypatch.setenv("CB_LOGGING_LEVEL", "INFO")
     ran = python(SETUPS[way] + CALLS, name="basic.py")
@@ -146,7 +158,7 @@ def test_basic_with_a_format(
 
 
 def test_basic_to_a_file(tmp_path: Path, python: Python, cb: Callable[..., object]) -> None:
-    """The same lines in a file, none on the console; `cat` shows them."""
+    """4.2 basic.py to a file: the same lines in a file, none on the console; `cat` shows them."""
     ran = python(SETUPS["code"].replace('"INFO"', '"INFO", to="basic.log"') + CALLS, name="basic.py")
     assert (ran.stdout, ran.stderr) == ("", "")
     assert is_formatted((tmp_path / "basic.log").read_text())
@@ -178,7 +190,7 @@ SECOND_DIALOG = "".join(
 
 
 def test_contacts_without_a_log(tmp_path: Path, cb: Callable[..., object]) -> None:
-    """The two dialogs, word for word, what is typed left out."""
+    """4.2 contacts, no log: the two dialogs, word for word, what is typed left out."""
     file = tmp_path / "contacts.csv"
     ran = cb("contacts", "--file", file, stdin="\n".join(FIRST) + "\n")
     assert ran.out == FIRST_DIALOG
@@ -192,7 +204,7 @@ def test_contacts_without_a_log(tmp_path: Path, cb: Callable[..., object]) -> No
 
 
 def test_contacts_with_the_log_on_the_console(tmp_path: Path, cb: Callable[..., object]) -> None:
-    """The same dialog, and a line for each step on stderr."""
+    """4.2 contacts, log on the console: the same dialog, and a line for each step on stderr."""
     file = tmp_path / "contacts.csv"
     ran = cb("contacts", "--file", file, "--log-to", "-", stdin="\n".join(FIRST) + "\n")
     assert ran.out == FIRST_DIALOG
@@ -208,7 +220,7 @@ def test_contacts_with_the_log_on_the_console(tmp_path: Path, cb: Callable[..., 
 
 
 def test_contacts_with_the_log_in_a_file(tmp_path: Path, cb: Callable[..., object]) -> None:
-    """A clean dialog; five lines in the log, the last a warning."""
+    """4.2 contacts, log in a file: a clean dialog; five lines in the log, the last a warning."""
     file, log = tmp_path / "contacts.csv", tmp_path / "contacts.log"
     cb("contacts", "--file", file, stdin="\n".join(FIRST) + "\n")
     ran = cb("contacts", "--file", file, "--log-to", log, stdin="\n".join(SECOND) + "\n")
@@ -224,7 +236,7 @@ def test_contacts_with_the_log_in_a_file(tmp_path: Path, cb: Callable[..., objec
 
 
 def test_every_setting_from_toml_and_the_environment(tmp_path: Path) -> None:
-    """Levels by logger, several places, rotation, fields, redaction."""
+    """4.2 set-up outside the code: levels by logger, several places, rotation, fields, redaction."""
     (tmp_path / "log.toml").write_text(
         f'[tool.cb-logging]\nlevel = "WARNING"\nformat = "[%(request)s] %(message)s"\nfields = ["request"]\n'
         f'to = ["{tmp_path}/a.log", "file:{tmp_path}/b.log"]\nrotate = "1 MB"\nkeep = 3\n'
@@ -253,7 +265,7 @@ def test_every_setting_from_toml_and_the_environment(tmp_path: Path) -> None:
 
 
 def test_the_command_has_every_sub_command() -> None:
-    """As many as there are to be."""
+    """all: as many as there are to be."""
     assert commands.list_commands(None) == [  # type: ignore[arg-type]
         "cat", "tail", "stats", "levels", "handlers", "attributes", "format", "check", "send", "run", "recover",
         "contacts", "demo",

@@ -47,39 +47,45 @@ def summary(products: Iterator[dict[str, Any]]) -> list[tuple[str, int, str]]:
 
 
 def test_a_map_of_ones_own_adds_one() -> None:
-    """`map_list` is the chapter's first map."""
+    """8.1 a map of one's own: `map_list` is the chapter's first map."""
     assert map_list(add_one, [1, 2, 3, 4, 5]) == [2, 3, 4, 5, 6]
 
 
 def test_the_command_adds_one(cli: Cli) -> None:
-    """``apply -e`` is the same on lines."""
+    """8.1 a map of one's own: ``apply -e`` is the same on lines."""
     assert cli("apply", "-e", "x + 1", stdin="1\n2\n3\n4\n5\n").stdout == b"2\n3\n4\n5\n6\n"
 
 
 @pytest.mark.parametrize("fn", [multiply, lambda x, y: x * y])
 def test_two_lists_are_multiplied_up_to_the_shorter(fn: Callable[[int, int], int]) -> None:
-    """Several iterables side by side, with a function or a lambda; the result is no list until it is made one."""
+    """8.2 several lists.
+
+    Several iterables side by side, with a function or a lambda; the result is no list until it is made one.
+    """
     products = imap(fn, [1, 2, 3, 4, 5, 6, 7, 8], [2, 3, 4, 5, 6, 7])
     assert not isinstance(products, list)
     assert list(products) == [2, 6, 12, 20, 30, 42]
 
 
 def test_the_command_multiplies_two_files(cli: Cli, tmp_path: Path) -> None:
-    """``zip`` has a name for the record of each file."""
+    """8.2 several lists: ``zip`` has a name for the record of each file."""
     (tmp_path / "xs.jsonl").write_text(jsonl([1, 2, 3, 4, 5, 6, 7, 8]))
     (tmp_path / "ys.jsonl").write_text(jsonl([2, 3, 4, 5, 6, 7]))
     assert cli("zip", "xs.jsonl", "ys.jsonl", "-e", "x * y").stdout.split() == [b"2", b"6", b"12", b"20", b"30", b"42"]
 
 
 def test_all_products_get_their_latest_price() -> None:
-    """all_products: each product with the price of the greatest date."""
+    """8.2 the latest price of all products: all_products: each product with the price of the greatest date."""
     index = latest(chain.from_iterable(PRICES.values()), by="product_id", on="date")
     with_price = attach(index, key="id", into="price")
     assert summary(through(PRODUCTS, with_price)) == EXPECTED
 
 
 def test_many_products_by_their_ids_get_their_latest_price() -> None:
-    """many_products and get_product: ids to products to products with prices, each step lazy."""
+    """8.2 many products by id.
+
+    Many_products and get_product: ids to products to products with prices, each step lazy.
+    """
     index = latest(chain.from_iterable(PRICES.values()), by="product_id", on="date")
     by_id = {product["id"]: product for product in PRODUCTS}
     ids = imap(lambda product: product["id"], PRODUCTS)
@@ -88,7 +94,7 @@ def test_many_products_by_their_ids_get_their_latest_price() -> None:
 
 
 def test_the_command_attaches_the_latest_price(cli: Cli, tmp_path: Path) -> None:
-    """``attach --latest``, with the rows from a file."""
+    """8.2 the latest price of all products: ``attach --latest``, with the rows from a file."""
     (tmp_path / "prices.jsonl").write_text(jsonl([price for prices in PRICES.values() for price in prices]))
     (tmp_path / "products.jsonl").write_text(jsonl(PRODUCTS))
     words = "attach --from prices.jsonl --key id --foreign product_id --latest date --into price products.jsonl"
@@ -103,7 +109,7 @@ def test_the_command_attaches_the_latest_price(cli: Cli, tmp_path: Path) -> None
 
 
 def test_passwords_are_left_out() -> None:
-    """all_users, with what to leave out, or (safer) with what to keep."""
+    """8.2 discard passwords: all_users, with what to leave out, or (safer) with what to keep."""
     expected = [{"name": "svinci"}, {"name": "admin"}]
     assert list(map(omit("salt", "hashed_password"), USERS)) == expected
     assert list(map(pick("name"), USERS)) == expected
@@ -111,19 +117,19 @@ def test_passwords_are_left_out() -> None:
 
 @pytest.mark.parametrize("words", [("omit", "salt,hashed_password"), ("pick", "name")])
 def test_the_command_leaves_passwords_out(cli: Cli, words: tuple[str, ...]) -> None:
-    """``omit`` and ``pick`` on lines."""
+    """8.2 discard passwords: ``omit`` and ``pick`` on lines."""
     assert cli(*words, stdin=jsonl(USERS)).stdout == b'{"name":"svinci"}\n{"name":"admin"}\n'
 
 
 def test_results_can_be_walked_once() -> None:
-    """A map is an iterator: the second pass over it finds nothing; this holds for `pmap` too."""
+    """8.3 lazily, and once: a map is an iterator: the second pass over it finds nothing; this holds for `pmap` too."""
     for results in (imap(add_one, [1, 2]), pmap(add_one, [1, 2])):
         assert list(results) == [2, 3]
         assert list(results) == []
 
 
 def test_results_are_made_when_they_are_asked_for() -> None:
-    """Lazy: after one result, the function was called once."""
+    """8.3 lazily, and once: lazy: after one result, the function was called once."""
     called: list[int] = []
     results = imap(called.append, [1, 2, 3])
     assert called == []

@@ -31,7 +31,7 @@ SENTENCE = b"This is the message. It will be repeated."
 
 
 def test_client_socket(start: Callable[..., Any]) -> None:
-    """7.1: a client connects, makes one exchange, and is closed at the end of the block."""
+    """7.1 client socket: a client connects, makes one exchange, and is closed at the end of the block."""
     server = start("selector", Delimited(), echo)
     with connect(server.address, Delimited()) as peer:
         assert peer.request(b"GET /") == b"GET /"
@@ -39,14 +39,14 @@ def test_client_socket(start: Callable[..., Any]) -> None:
 
 
 def test_client_socket_command(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
-    """7.1: ``send`` is the client on the command line."""
+    """7.1 client socket: ``send`` is the client on the command line."""
     server = serving("serve", "echo")
     done = command("send", server.address, "GET /")
     assert (done.returncode, done.stdout) == (0, b"GET /\n")
 
 
 def test_server_socket_tells_its_port() -> None:
-    """7.1: a server on port 0 listens at once on a free port, and says which."""
+    """7.1 server socket, bind, backlog: a server on port 0 listens at once on a free port, and says which."""
     with ThreadServer("127.0.0.1:0", Delimited(), echo) as server:
         assert server.address.port >= 1024
         with socket.create_connection((server.address.host, server.address.port), timeout=5):
@@ -54,7 +54,7 @@ def test_server_socket_tells_its_port() -> None:
 
 
 def test_accept_loop_serves_clients_side_by_side(start: Callable[..., Any]) -> None:
-    """7.1: a handler that blocks for one client does not keep another one waiting."""
+    """7.1 accept loop with a handler: a handler that blocks for one client does not keep another one waiting."""
     release = threading.Event()
 
     def handler(message: bytes) -> bytes:
@@ -71,14 +71,17 @@ def test_accept_loop_serves_clients_side_by_side(start: Callable[..., Any]) -> N
 
 
 def test_accept_loop_command(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
-    """7.1: ``serve --exec`` answers each message with what a command makes of it."""
+    """7.1 accept loop with a handler: ``serve --exec`` answers each message with what a command makes of it."""
     upper = f'{shlex.quote(sys.executable)} -c "import sys; sys.stdout.write(sys.stdin.read().upper())"'
     server = serving("serve", "--exec", upper)
     assert command("send", server.address, "a", "b").stdout == b"A\nB\n"
 
 
 def test_send_and_receive_whole_messages() -> None:
-    """7.2: what one side sends in three pieces, the other receives as one message; nothing is left to loop over."""
+    """7.2 send and receive loops.
+
+    What one side sends in three pieces, the other receives as one message; nothing is left to loop over.
+    """
     left, right = socket.socketpair()
     with left, MessageSocket(right, LengthPrefixed(width=2)) as peer:
         for piece in (b"\x00", b"\x05he", b"llo"):
@@ -87,7 +90,7 @@ def test_send_and_receive_whole_messages() -> None:
 
 
 def test_fixed_length_messages(start: Callable[..., Any]) -> None:
-    """7.2: eight bytes in, eight bytes out; any other size is refused before a byte of it is sent."""
+    """7.2 fixed length: eight bytes in, eight bytes out; any other size is refused before a byte of it is sent."""
     server = start("selector", Fixed(8), echo)
     peer = FixedLengthSocket(8)
     peer.connect(server.address.host, server.address.port)
@@ -99,14 +102,14 @@ def test_fixed_length_messages(start: Callable[..., Any]) -> None:
 
 
 def test_fixed_length_command(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
-    """7.2: ``--frame fixed:16`` carries messages of 16 bytes and refuses others with status 3."""
+    """7.2 fixed length: ``--frame fixed:16`` carries messages of 16 bytes and refuses others with status 3."""
     server = serving("serve", "echo", "--frame", "fixed:16")
     assert command("send", server.address, "--frame", "fixed:16", "exactly 16 bytes").stdout == b"exactly 16 bytes\n"
     assert command("send", server.address, "--frame", "fixed:16", "short").returncode == 3
 
 
 def test_delimited_messages(start: Callable[..., Any]) -> None:
-    """7.2: ``a``, newline, ``b``, newline are the messages ``a`` and ``b``."""
+    """7.2 delimited: ``a``, newline, ``b``, newline are the messages ``a`` and ``b``."""
     assert Delimited(b"\n").decoder().feed(b"a\nb\n") == [b"a", b"b"]
     server = start("selector", Delimited(b"\r\n"), echo)
     with connect(server.address, Delimited(b"\r\n")) as peer:
@@ -116,25 +119,28 @@ def test_delimited_messages(start: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("frame", ["line", "crlf", "null", "delim:7c7c"])
 def test_delimited_command(command: Callable[..., Any], serving: Callable[..., Any], frame: str) -> None:
-    """7.2: every delimiter of the command carries messages."""
+    """7.2 delimited: every delimiter of the command carries messages."""
     server = serving("serve", "echo", "--frame", frame)
     assert command("send", server.address, "--frame", frame, "a", "b").stdout == b"a\nb\n"
 
 
 def test_length_told_first() -> None:
-    """7.2: a two-byte big-endian length leads: 00 02 68 69 is ``hi``."""
+    """7.2 length told first: a two-byte big-endian length leads: 00 02 68 69 is ``hi``."""
     assert LengthPrefixed(width=2).decoder().feed(bytes.fromhex("00026869")) == [b"hi"]
 
 
 @pytest.mark.parametrize("frame", ["len:2be", "len:1", "len:3le", "len:8be", "len:4be-4"])
 def test_length_told_first_command(command: Callable[..., Any], serving: Callable[..., Any], frame: str) -> None:
-    """7.2: the same on the command line, for several widths and byte orders."""
+    """7.2 length told first: the same on the command line, for several widths and byte orders."""
     server = serving("serve", "echo", "--frame", frame)
     assert command("send", server.address, "--frame", frame, "hi").stdout == b"hi\n"
 
 
 def test_message_ended_by_shutdown(start: Callable[..., Any]) -> None:
-    """7.2: with `UntilEOF` the whole stream is one message, ended by the half-close, and so is the reply."""
+    """7.2 ended by shutdown.
+
+    With `UntilEOF` the whole stream is one message, ended by the half-close, and so is the reply.
+    """
     server = start("selector", UntilEOF(), bytes.upper)
     with connect(server.address, UntilEOF()) as peer:
         peer.send(SENTENCE)
@@ -143,14 +149,14 @@ def test_message_ended_by_shutdown(start: Callable[..., Any]) -> None:
 
 
 def test_message_ended_by_shutdown_command(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
-    """7.2: ``--frame eof`` half-closes after the message by itself."""
+    """7.2 ended by shutdown: ``--frame eof`` half-closes after the message by itself."""
     server = serving("serve", "echo", "--frame", "eof")
     done = command("send", server.address, "--frame", "eof", "--in", "eof", "--out", "eof", stdin=b"one\ntwo")
     assert done.stdout == b"one\ntwo"
 
 
 def test_half_close_delivers_the_rest(start: Callable[..., Any]) -> None:
-    """7.3: after ``shutdown`` of our side, replies still come; then the stream ends."""
+    """7.3 disconnecting: after ``shutdown`` of our side, replies still come; then the stream ends."""
     server = start("selector", Delimited(), echo)
     with connect(server.address, Delimited()) as peer:
         peer.send_many([b"1", b"2"])
@@ -161,7 +167,7 @@ def test_half_close_delivers_the_rest(start: Callable[..., Any]) -> None:
 
 
 def test_close_and_abort_look_different_to_the_peer() -> None:
-    """7.3: `close` ends the peer's stream cleanly; `abort` is an error there."""
+    """7.3 disconnecting: `close` ends the peer's stream cleanly; `abort` is an error there."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         for end, clean in (("close", True), ("abort", False)):
             client = connect(listener.getsockname(), Delimited())
@@ -174,7 +180,10 @@ def test_close_and_abort_look_different_to_the_peer() -> None:
 
 
 def test_disconnecting_command(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
-    """7.3: ``send --half-close --replies eof`` says that nothing follows and prints what is still to come."""
+    """7.3 disconnecting.
+
+    ``send --half-close --replies eof`` says that nothing follows and prints what is still to come.
+    """
     server = serving("serve", "echo")
     done = command("send", server.address, "--half-close", "--replies", "eof", "1", "2")
     assert (done.returncode, done.stdout) == (0, b"1\n2\n")
@@ -182,7 +191,10 @@ def test_disconnecting_command(command: Callable[..., Any], serving: Callable[..
 
 @pytest.mark.parametrize("server_class", [SelectorServer, ThreadServer])
 def test_echo_server_in_chunks(server_class: Any) -> None:
-    """7.4: read 16 bytes at a time, a sentence that arrives whole comes as 16, 16 and 9 bytes, and goes back whole."""
+    """7.4 echo server.
+
+    Read 16 bytes at a time, a sentence that arrives whole comes as 16, 16 and 9 bytes, and goes back whole.
+    """
     assert Raw(16).decoder().feed(SENTENCE) == [b"This is the mess", b"age. It will be ", b"repeated."]
     with server_class("127.0.0.1:0", Raw(16), echo) as server:
         server.start()
@@ -193,7 +205,7 @@ def test_echo_server_in_chunks(server_class: Any) -> None:
 
 
 def test_echo_server_command_shows_what_it_does(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
-    """7.4: ``serve echo -v`` tells of each connection and each chunk, on stderr."""
+    """7.4 echo server: ``serve echo -v`` tells of each connection and each chunk, on stderr."""
     server = serving("serve", "echo", "--frame", "raw:16", "-v")
     done = command("send", server.address, "--frame", "raw:16", "--out", "raw", SENTENCE.decode())
     assert (done.returncode, done.stdout) == (0, SENTENCE)
@@ -204,7 +216,7 @@ def test_echo_server_command_shows_what_it_does(command: Callable[..., Any], ser
 
 
 def test_echo_client_command(command: Callable[..., Any], serving: Callable[..., Any]) -> None:
-    """7.4: the client prints the whole 41-byte reply; its status goes to stderr."""
+    """7.4 echo client: the client prints the whole 41-byte reply; its status goes to stderr."""
     server = serving("serve", "echo")
     done = command("send", server.address, SENTENCE.decode())
     assert done.stdout == SENTENCE + b"\n"
@@ -212,14 +224,14 @@ def test_echo_client_command(command: Callable[..., Any], serving: Callable[...,
 
 
 def test_echo_client(start: Callable[..., Any]) -> None:
-    """7.4: one request is one call, however many reads it takes."""
+    """7.4 echo client: one request is one call, however many reads it takes."""
     server = start("selector", LengthPrefixed(), echo)
     with connect(server.address, LengthPrefixed()) as peer:
         assert peer.request(SENTENCE * 10_000) == SENTENCE * 10_000
 
 
 def test_many_clients_in_one_thread(start: Callable[..., Any]) -> None:
-    """7.5: one thread waits for all its clients at once, and answers whoever is ready."""
+    """7.5 non-blocking, many clients: one thread waits for all its clients at once, and answers whoever is ready."""
     seen: set[int] = set()
 
     def handler(message: bytes) -> bytes:
@@ -238,7 +250,10 @@ def test_many_clients_in_one_thread(start: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("mode", ["select", "thread", "asyncio"])
 def test_many_clients_command(command: Callable[..., Any], serving: Callable[..., Any], mode: str) -> None:
-    """7.5: every mode of ``serve`` answers fifty clients at once; ``bench`` compares each reply."""
+    """7.5 non-blocking, many clients.
+
+    Every mode of ``serve`` answers fifty clients at once; ``bench`` compares each reply.
+    """
     server = serving("serve", "echo", "--mode", mode)
     done = command("bench", server.address, "-c", "50", "--seconds", "0.2", "--format", "json")
     assert done.returncode == 0, done.stderr
@@ -246,7 +261,7 @@ def test_many_clients_command(command: Callable[..., Any], serving: Callable[...
 
 
 def test_a_broken_message_is_an_error_with_its_bytes() -> None:
-    """7.2: where the stream ends inside a message, what had come is in the error."""
+    """7.2 send and receive loops: where the stream ends inside a message, what had come is in the error."""
     left, right = socket.socketpair()
     with MessageSocket(right, Fixed(8)) as peer:
         left.sendall(b"1234")

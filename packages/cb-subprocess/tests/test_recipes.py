@@ -14,18 +14,18 @@ BOOK = ["call", "call-shell", "security-issues", "check-call", "check-output", "
 
 
 def test_call(capfd: pytest.CaptureFixture[str]) -> None:
-    """subprocess.call: the exit status, the listing on our stdout."""
+    """9.1.1 call: subprocess.call: the exit status, the listing on our stdout."""
     assert run(["ls", "/dev/null"], stdout=INHERIT).code == 0
     assert capfd.readouterr().out == "/dev/null\n"
 
 
 def test_call_by_a_shell() -> None:
-    """shell=True: a type of its own."""
+    """9.1.1 call, shell=True: shell=True: a type of its own."""
     assert run(shell("ls -l /dev/null | wc -l")).stdout == "1\n"
 
 
 def test_security_issues(cb: Callable[..., Any]) -> None:
-    """The hostile name is one word everywhere; nothing of it is run."""
+    """9.1.1 security-issues.py: the hostile name is one word everywhere; nothing of it is run."""
     hostile = "/dev/null; ls -l /tmp"
     with pytest.raises(CommandFailed) as caught:
         run(["du", "-sh", "--", hostile], env={"LC_ALL": "C"})
@@ -37,14 +37,14 @@ def test_security_issues(cb: Callable[..., Any]) -> None:
 
 
 def test_check_call() -> None:
-    """A failed command is an error, unless told otherwise."""
+    """9.1.2 check_call: a failed command is an error, unless told otherwise."""
     with pytest.raises(CommandFailed, match="exit status 1"):
         run(shell("exit 1"))
     assert run(shell("exit 1"), check=False).code == 1
 
 
 def test_check_output() -> None:
-    """Output as bytes and text; input as either."""
+    """9.1.3 check_output, input, stderr=STDOUT: output as bytes and text; input as either."""
     assert out(["echo", "Hello world!"], text=False) == b"Hello world!\n"
     assert out(["echo", "Hello World!"]) == "Hello World!\n"
     sed = ["sed", "-e", "s/foo/bar/"]
@@ -55,13 +55,13 @@ def test_check_output() -> None:
 
 
 def test_popen() -> None:
-    """Popen and wait."""
+    """9.2 Popen, wait: popen and wait."""
     with start(["ls", "-l", "/"]) as process:
         assert process.wait().code == 0
 
 
 def test_size(tmp_path: Path, cb: Callable[..., Any]) -> None:
-    """size.py: what a folder takes, without du."""
+    """9.2 size.py: size.py: what a folder takes, without du."""
     assert size("/dev/null").disk == 0
     (tmp_path / "file").write_bytes(b"x" * 5000)
     du = out(["du", "-s", "-B1", "--", tmp_path]).split()[0]
@@ -69,7 +69,7 @@ def test_size(tmp_path: Path, cb: Callable[..., Any]) -> None:
 
 
 def test_size_of_tmp() -> None:
-    """size-of-tmp.py: answer a program that asks, take its answer only."""
+    """9.2 size-of-tmp.py: size-of-tmp.py: answer a program that asks, take its answer only."""
     program = "import sys; print('dir: ', end='', flush=True); print('0\\t' + sys.stdin.readline(), end='')"
     with interact([sys.executable, "-c", program]) as talk:
         talk.expect("dir: ")
@@ -80,7 +80,7 @@ def test_size_of_tmp() -> None:
 
 @pytest.mark.parametrize("name", BOOK)
 def test_each_by_name(name: str, cb: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``recipes NAME`` runs it; ``--source`` shows it."""
+    """all: ``recipes NAME`` runs it; ``--source`` shows it."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     ran = cb("recipes", name)
     assert (ran.status, ran.err) == (0, "")
@@ -89,6 +89,6 @@ def test_each_by_name(name: str, cb: Callable[..., Any], tmp_path: Path, monkeyp
 
 
 def test_the_list(cb: Callable[..., Any]) -> None:
-    """All of them are listed; another name is refused."""
+    """all: all of them are listed; another name is refused."""
     assert [line.split()[0] for line in cb("recipes").out.splitlines()] == BOOK
     assert cb("recipes", "nope").status == 2
