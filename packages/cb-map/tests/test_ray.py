@@ -24,7 +24,14 @@ def ray() -> Iterator[Any]:
     cluster: Any = pytest.importorskip("ray", reason="no wheel of Ray for this Python")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cluster.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        for more in (2, 1, 0):  # it waits for its own processes for 30 s, which no setting changes
+            try:
+                cluster.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+                break
+            except Exception as error:
+                cluster.shutdown()
+                if not more or "timed out during startup" not in str(error):
+                    raise
     yield cluster
     cluster.shutdown()
 
