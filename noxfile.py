@@ -425,6 +425,14 @@ def together(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", "--numprocesses=auto", "--dist=loadfile", str(EXAMPLES), *session.posargs)
 
 
+@nox.session
+def pictures(session: nox.Session) -> None:
+    """Make README's pictures anew: two servers in Chromium, and commands in a terminal."""
+    install_all(session)
+    session.install("--quiet", "playwright>=1.50")
+    session.run("python", str(EXAMPLES / "pictures.py"))
+
+
 joined = [nox.param(None, id="together")] if EXAMPLES.exists() else []
 
 

@@ -74,6 +74,13 @@ def test_readmes_are_in_one_order(package: Package) -> None:
 
 
 @each_package
+def test_demo_says_what_it_does(package: Package) -> None:
+    """In the first line of its script; the closing table of ``nox -s demo`` shows it."""
+    script = (package.path / "demo" / "run.py").read_text(encoding="utf-8")
+    assert re.match(r'"""The demo: .{20,110}$', script, re.MULTILINE)
+
+
+@each_package
 def test_changelog_has_the_version(package: Package) -> None:
     """The newest section is the version that the package states, or what is not released yet."""
     newest = re.search(r"^## \[(.+?)\]", (package.path / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
