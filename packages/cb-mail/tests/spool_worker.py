@@ -12,6 +12,4 @@ if __name__ == "__main__":
         Spool(Path(sys.argv[1])) as spool,
         Client(sys.argv[2], window=int(sys.argv[3]), max_per_connection=1000) as client,
     ):
-        sys.stdout.write("begun\n")
-        sys.stdout.flush()
         spool.run(client)

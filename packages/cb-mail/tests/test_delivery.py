@@ -206,7 +206,7 @@ def test_a_server_that_stalls(deliver: Any) -> None:
 
 def test_a_server_without_an_end(deliver: Any) -> None:
     """An endless reply is cut off after 64 KiB."""
-    with Server(faults=["EHLO:endless"]) as server, pytest.raises(ProtocolError, match="no end"):
+    with Server(faults=["EHLO:endless"]) as server, pytest.raises(ProtocolError, match="without an end"):
         deliver(server.url, [mail()])
 
 

@@ -37,8 +37,9 @@ def test_pieces_do_not_matter(replies: list[tuple[int, list[str]]], data: st.Dat
         (b"250-a\r\n251 b\r\n", "changes from 250 to 251"),
         (b"250 " + b"x" * 9000, "more than 8,192"),
         (b"250 " + b"x" * 9000 + b"\r\n", "not SMTP"),
-        (b"250-" + b"x" * 4000 + b"\r\n", "has no end"),
+        (b"250-" + b"x" * 4000 + b"\r\n", "without an end"),
     ],
+    ids=["HTTP", "binary", "two codes", "line", "whole line", "lines"],
 )
 def test_what_is_no_reply(wire: bytes, says: str) -> None:
     """Another protocol, a line or a reply without an end: an error, and bounded memory."""

@@ -110,19 +110,17 @@ def test_starttls_taken_out(send: Any, certificate: Any, trusting: ssl.SSLContex
 
 def test_plain_text_behind_starttls_is_not_believed() -> None:
     """What comes with the answer to STARTTLS, before TLS: an error."""
-    from cb_mail.url import Place
-    from cb_mail.wire import Wire, client_context
+    from cb_mail.reply import Replies
+    from cb_mail.session import READ, Opening, Write, open_session
 
-    with Server() as server:
-        wire = Wire(Place.parse(server.url), timeout=5, source=None, context=None)
-        wire.read()
-        wire.write([b"NOOP\r\nNOOP\r\n"])
-        wire.read()
-        while not wire._replies.pending:
-            wire._replies.feed(wire._socket.recv(100))
-        with pytest.raises(TLSError, match="somebody may be between"):
-            wire.start_tls(client_context(None))
-        wire.close()
+    steps = open_session(Opening(), Replies())
+    assert next(steps) is READ
+    assert isinstance(steps.send(b"220 mx\r\n"), Write)
+    assert next(steps) is READ
+    assert steps.send(b"250-mx\r\n250 STARTTLS\r\n") == Write([b"STARTTLS\r\n"])
+    assert next(steps) is READ
+    with pytest.raises(TLSError, match="somebody may be between"):
+        steps.send(b"220 Go ahead\r\n250 AUTH PLAIN\r\n")
 
 
 def test_implicit_tls_to_a_plain_port(send: Any) -> None:
@@ -138,16 +136,16 @@ def test_no_password_in_the_open() -> None:
     assert Client("smtp://localhost")._settings.tls == "none"
     opening = Client("smtp://mail.example.com", tls="none", credentials=Credentials("u", "p"))._settings.plan.opening
     assert (opening.secure, opening.starttls) == (False, False)
-    from cb_mail.reply import Reply
+    from cb_mail.reply import Replies
     from cb_mail.session import READ, Write, open_session
 
-    steps = open_session(opening)
+    steps = open_session(opening, Replies())
     assert next(steps) is READ
-    hello = steps.send(Reply(220, ("mx",)))
+    hello = steps.send(b"220 mx\r\n")
     assert isinstance(hello, Write)
     assert next(steps) is READ
     with pytest.raises(AuthError, match="others can read"):
-        steps.send(Reply(250, ("mx", "AUTH PLAIN")))
+        steps.send(b"250-mx\r\n250 AUTH PLAIN\r\n")
 
 
 @pytest.mark.parametrize("hide", [(), ("CHUNKING", "PIPELINING")])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -133,21 +135,26 @@ def test_killed_at_any_moment(path: Path, window: int, hide: tuple[str, ...]) ->
     """Kill -9 again and again: nothing lost, nothing twice but what was named as unknown, at most a window of it."""
     most = FULL and window == 16 and not hide
     count = 10_000 if most else 1000 if FULL else 80
-    kills, left = 0, count
+    kills, left, seen, target = 0, count, 0, 0
     unknown: set[str] = set()
+    victims: queue.Queue[subprocess.Popen[bytes]] = queue.Queue()
+
+    def kill_at_the_target() -> None:
+        nonlocal seen
+        seen += 1
+        if seen == target:
+            victims.get(timeout=60).kill()  # the message is kept, and its answer not yet sent
+
     with Server(hide=hide) as server:
+        server.store.changed = kill_at_the_target
         with Spool(path) as spool:
             spool.put_merge(TEMPLATE, rows(count), key="k")
         while True:
-            seen = len(server.messages)
-            worker = subprocess.Popen([sys.executable, WORKER, path, server.url, str(window)], stdout=subprocess.PIPE)
-            assert worker.stdout
-            assert worker.stdout.readline() == b"begun\n"
             target = seen + min(left, random.randrange(1, 80 if FULL else 40))
-            until(lambda: len(server.messages) >= target or worker.poll() is not None, 60)  # noqa: B023 - now, not later
-            worker.kill()
-            worker.wait()
-            worker.stdout.close()
+            worker = subprocess.Popen([sys.executable, WORKER, path, server.url, str(window)])
+            victims.put(worker)
+            assert worker.wait(60) == -signal.SIGKILL
+            until(lambda: server.connections == 0)  # what the kernel still had of it is taken
             kills += 1
             with Spool(path) as spool:
                 spool.recover()

@@ -11,8 +11,7 @@ from typing import Any, Self
 
 from cb_mail.client import Settings
 from cb_mail.delivery import Sendable
-from cb_mail.errors import ConnectError, MailError, TLSError
-from cb_mail.reply import Replies, Reply
+from cb_mail.errors import ConnectError, MailError
 from cb_mail.result import Result
 from cb_mail.sending import Line, closing, opened, sending
 from cb_mail.session import Action, Capabilities, Do, Write
@@ -26,7 +25,7 @@ class AsyncClient:
 
     def __init__(self, url: str, **options: Any) -> None:
         self._settings = Settings(url, **options)
-        self._line = Line()
+        self._line = Line(f"{self._settings.place}: the server")
         self._stream: _Stream | None = None
 
     async def capabilities(self) -> Capabilities:
@@ -82,10 +81,10 @@ class AsyncClient:
 
     async def _step(self, steps: Any, action: Action) -> Any:
         try:
-            reply = await self._act(action)
+            data = await self._act(action)
         except MailError as error:
             return self._next(steps.throw, error)
-        return self._next(steps.send, reply)
+        return self._next(steps.send, data)
 
     @staticmethod
     def _next(go: Any, value: object) -> Any:
@@ -94,7 +93,7 @@ class AsyncClient:
         except StopIteration as stop:  # must not leave a coroutine as it is
             raise _Ended(stop.value) from None
 
-    async def _act(self, action: Action) -> Reply | None:
+    async def _act(self, action: Action) -> bytes | None:
         settings = self._settings
         if action is Do.CONNECT:
             self._stream = await _Stream.open(settings)
@@ -137,7 +136,6 @@ class _Stream:
         self._settings = settings
         self._reader = reader
         self._writer = writer
-        self._replies = Replies()
         self._used = time.monotonic()
 
     @classmethod
@@ -159,8 +157,6 @@ class _Stream:
         return cls(settings, *streams)
 
     async def start_tls(self) -> None:
-        if self._replies.pending:
-            raise TLSError(f"{self._settings.place}: the server sent more before TLS began; somebody may be between")
         try:
             async with asyncio.timeout(self._settings.timeout):
                 assert self._settings.context is not None
@@ -181,18 +177,14 @@ class _Stream:
         except OSError as error:
             raise connect_error(self._settings.place, error) from error
 
-    async def read(self) -> Reply:
-        while (reply := self._replies.pop()) is None:
-            try:
-                async with asyncio.timeout(self._settings.timeout):
-                    data = await self._reader.read(1 << 16)
-            except OSError as error:
-                raise connect_error(self._settings.place, error) from error
-            if not data:
-                raise ConnectError(f"{self._settings.place}: the server closed the connection")
-            self._replies.feed(data)
+    async def read(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                data = await self._reader.read(1 << 16)
+        except OSError as error:
+            raise connect_error(self._settings.place, error) from error
         self._used = time.monotonic()
-        return reply
+        return data
 
     def close(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop may have ended

@@ -10,7 +10,6 @@ from typing import Self, TypeVar
 from cb_mail.credentials import Credentials, find_credentials
 from cb_mail.delivery import Sendable
 from cb_mail.errors import ConnectError, MailError
-from cb_mail.reply import Reply
 from cb_mail.result import Result
 from cb_mail.sending import Line, Plan, closing, opened, sending
 from cb_mail.session import Action, Capabilities, Do, Opening, Write
@@ -117,7 +116,7 @@ class Client:
             pipelining=pipelining,
             chunking=chunking,
         )
-        self._line = Line()
+        self._line = Line(f"{self._settings.place}: the server")
         self._wire: Wire | None = None
 
     @property
@@ -196,7 +195,7 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _do(self, steps: Generator[Action, Reply, Back]) -> Back:
+    def _do(self, steps: Generator[Action, bytes, Back]) -> Back:
         try:
             action = next(steps)
             while True:
@@ -205,15 +204,15 @@ class Client:
             back: Back = stop.value
             return back
 
-    def _step(self, steps: Generator[Action | Result, Reply, object], action: Action) -> Action | Result:
+    def _step(self, steps: Generator[Action | Result, bytes, object], action: Action) -> Action | Result:
         """Do what is wanted, and return what is wanted next."""
         try:
-            reply = self._act(action)
+            data = self._act(action)
         except MailError as error:
             return steps.throw(error)
-        return steps.send(reply) if reply else next(steps)
+        return next(steps) if data is None else steps.send(data)
 
-    def _act(self, action: Action) -> Reply | None:
+    def _act(self, action: Action) -> bytes | None:
         wire, settings = self._wire, self._settings
         if action is Do.CONNECT:
             implicit = settings.context if settings.tls == "implicit" else None

@@ -21,6 +21,7 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$&+.^_`|~-]+")
 # What stands for itself in the Q encoding wherever an encoded word may stand (RFC 2047, 5 (3)).
 _SAFE: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _UNSAFE: Final = bytes(byte for byte in range(256) if byte not in _SAFE and byte != 32)
+_WITHIN: Final = frozenset({"=8", "=9", "=A", "=B"})  # begins an octet that continues a letter
 _Q: Final = {byte: chr(byte) if byte in _SAFE else "_" if byte == 32 else f"={byte:02X}" for byte in range(256)}
 
 
@@ -56,30 +57,33 @@ def _fold(line: str) -> str:
 
 
 def _encoded_words(text: str, first: int) -> list[str]:
-    """Return *text* as encoded words of at most 75 octets, the first one of at most *first*."""
+    """Return *text* as encoded words of at most 75 octets, the first one of at most *first*; no letter is cut in two."""
     raw = text.encode()
     unsafe = len(raw) - len(raw.translate(None, _UNSAFE))
     q = len(raw) + 2 * unsafe <= len(raw) * 4 / 3 + 2
     room = min(max(first, 25), 75) - 12  # =?utf-8?q? and ?=
-    if len(raw) + 2 * unsafe <= room if q else len(raw) <= room // 4 * 3:
-        return [_encoded(raw, q=q)]
-    words: list[str] = []
-    word: list[str] = []
-    length = 0
-    for letter in text:
-        octets = letter.encode()
-        size = sum(len(_Q[byte]) for byte in octets) if q else len(octets)
-        if length + size > (room if q else room // 4 * 3):
-            words.append(_encoded("".join(word).encode(), q=q))
-            word, length, room = [], 0, 63
-        word.append(letter)
-        length += size
-    return [*words, _encoded("".join(word).encode(), q=q)]
-
-
-def _encoded(raw: bytes, *, q: bool) -> str:
+    words = []
     if q:
-        return f"=?utf-8?q?{raw.decode('latin-1').translate(_Q)}?="
+        coded, start = raw.decode("latin-1").translate(_Q), 0
+        while len(coded) - start > room:
+            end = start + room
+            end -= 1 if coded[end - 1] == "=" else 2 if coded[end - 2] == "=" else 0
+            while coded[end : end + 2] in _WITHIN:
+                end -= 3
+            words.append(f"=?utf-8?q?{coded[start:end]}?=")
+            start, room = end, 63
+        return [*words, f"=?utf-8?q?{coded[start:]}?="]
+    start = 0
+    while len(raw) - start > room // 4 * 3:
+        end = start + room // 4 * 3
+        while raw[end] & 0xC0 == 0x80:
+            end -= 1
+        words.append(_base64(raw[start:end]))
+        start, room = end, 63
+    return [*words, _base64(raw[start:])]
+
+
+def _base64(raw: bytes) -> str:
     return f"=?utf-8?b?{b2a_base64(raw, newline=False).decode()}?="
 
 

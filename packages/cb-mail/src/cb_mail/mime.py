@@ -10,6 +10,7 @@ import re
 import secrets
 from binascii import b2a_base64, b2a_qp
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from cb_mail.attachment import Attachment
@@ -21,6 +22,7 @@ Part: TypeAlias = list[bytes | Attachment]
 """Header, blank line and body, in pieces."""
 
 _LONG: Final = re.compile(rb"[^\n]{998}")  # 997 and CR, which is less than the 998 allowed without it
+_BOUNDARY: Final = secrets.token_hex(12).encode()  # the first one that is tried; it is looked for in all that is sent
 _ASCII: Final = bytes(range(1, 128))
 
 
@@ -39,8 +41,13 @@ def text_part(subtype: str, text: str, *, eight_bit: bool) -> bytes:
     except UnicodeEncodeError as error:
         raise HeaderError(f"text/{subtype}: character {error.start + 1} is half of a surrogate pair") from error
     coding, body = _transfer(raw, eight_bit=eight_bit)
+    return _head(subtype, coding) + body
+
+
+@lru_cache(maxsize=16)
+def _head(subtype: str, coding: str) -> bytes:
     head = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: {coding}\r\n\r\n"
-    return head.encode() + body
+    return head.encode()
 
 
 def _transfer(raw: bytes, *, eight_bit: bool) -> tuple[str, bytes]:
@@ -66,11 +73,11 @@ def attached(file: Attachment) -> Part:
 def multipart(subtype: str, parts: Sequence[Part]) -> Part:
     """Return a part ``multipart/subtype`` of *parts*, whose boundary stands in none of them."""
     texts = [piece for part in parts for piece in part if isinstance(piece, bytes)]
-    boundary = secrets.token_hex(12)
-    while any(boundary.encode() in piece for piece in texts):  # one in 2 to the 96th, or somebody's who can see ahead
-        boundary = secrets.token_hex(12)
-    mark = f"\r\n--=_{boundary}".encode()
-    made: Part = [f'Content-Type: multipart/{subtype};\r\n boundary="=_{boundary}"\r\n'.encode()]
+    boundary = _BOUNDARY
+    while any([boundary in piece for piece in texts]):  # a multipart in this one, or a text that quotes one of ours
+        boundary = secrets.token_hex(12).encode()
+    mark = b"\r\n--=_" + boundary
+    made: Part = [b'Content-Type: multipart/%b;\r\n boundary="=_%b"\r\n' % (subtype.encode(), boundary)]
     for part in parts:
         made += [mark + b"\r\n", *part]
     return _joined([*made, mark + b"--\r\n"])

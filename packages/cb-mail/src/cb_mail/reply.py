@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from cb_mail.errors import ProtocolError
+from cb_mail.errors import ConnectError, ProtocolError
 
 __all__ = ["Replies", "Reply"]
 
@@ -31,6 +31,11 @@ class Reply:
         return 200 <= self.code < 300
 
     @property
+    def said(self) -> tuple[int, str, str, str]:
+        """The code, the enhanced code, the words, and all three as a text."""
+        return _said(self)
+
+    @property
     def enhanced(self) -> str:
         """The enhanced status code, like ``5.1.1``, or nothing."""
         found = _ENHANCED.match(self.lines[0])
@@ -48,8 +53,15 @@ class Reply:
         return " ".join(filter(None, [str(self.code), self.enhanced, self.text]))
 
 
+@lru_cache(maxsize=64)  # most servers say the same to most messages
+def _said(reply: Reply) -> tuple[int, str, str, str]:
+    return reply.code, reply.enhanced, reply.text, str(reply)
+
+
 class Replies:
     """Bytes that came, as replies. Costs as much time as there are bytes; holds one reply of at most 64 KiB.
+
+    *server*: who says it, for errors.
 
     >>> replies = Replies()
     >>> replies.feed(b"250-mx\\r\\n250 SIZE 1000\\r\\n220")
@@ -59,7 +71,8 @@ class Replies:
     (None, True)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, server: str = "the server") -> None:
+        self._server = server
         self._rest = b""
         self._code = b""
         self._lines: list[str] = []
@@ -77,11 +90,30 @@ class Replies:
         Raises:
             ProtocolError: They are no reply of SMTP, or a longer one than the bounds allow.
         """
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        *lines, self._rest = (self._rest + data if self._rest else data).split(b"\n")
         for line in lines:
-            self._line(line)
+            if not self._lines and (whole := _single(line)):
+                self._whole.append(whole)
+            else:
+                self._line(line)
         if len(self._rest) > _LONGEST_LINE:
-            raise ProtocolError(f"the server sends a line of more than {_LONGEST_LINE:,} octets")
+            raise ProtocolError(f"{self._server} sends a line of more than {_LONGEST_LINE:,} octets")
+
+    def read(self, data: bytes) -> None:
+        """Take what a read has given: nothing where the connection has ended.
+
+        Raises:
+            ConnectError: That is so.
+            ProtocolError: As `feed`.
+        """
+        if not data:
+            raise ConnectError(f"{self._server} closed the connection")
+        self.feed(data)
+
+    @property
+    def whole(self) -> int:
+        """How many replies `pop` would give."""
+        return len(self._whole)
 
     def pop(self) -> Reply | None:
         """Return the next whole reply, or None."""
@@ -89,14 +121,14 @@ class Replies:
 
     def _line(self, line: bytes) -> None:
         if not (found := _parts(line)) or len(line) > _LONGEST_LINE:
-            raise ProtocolError(f"the server answers {line[:80]!r}, which is not SMTP (is the port right?)")
+            raise ProtocolError(f"{self._server} answers {line[:80]!r}, which is not SMTP (is the port right?)")
         code, more, words = found
         if self._code and code != self._code:
-            raise ProtocolError(f"the server changes from {self._code.decode()} to {code.decode()} within a reply")
+            raise ProtocolError(f"{self._server} changes from {self._code.decode()} to {code.decode()} within a reply")
         self._lines.append(words)
         self._size += len(line)
         if self._size > _LONGEST_REPLY:
-            raise ProtocolError(f"the server's reply has no end (more than {_LONGEST_REPLY:,} octets)")
+            raise ProtocolError(f"{self._server} sends a reply without an end (more than {_LONGEST_REPLY:,} octets)")
         if more:
             self._code = code
             return
@@ -105,6 +137,12 @@ class Replies:
 
 
 @lru_cache(maxsize=64)  # a server says the same few lines all the time
+def _single(line: bytes) -> Reply | None:
+    """Return a reply of one line; None for any other."""
+    found = _parts(line) if len(line) <= _LONGEST_LINE else None
+    return Reply(int(found[0]), (found[2],)) if found and not found[1] else None
+
+
 def _parts(line: bytes) -> tuple[bytes, bool, str] | None:
     """Return the code, whether more lines follow, and the words."""
     if not (found := _LINE.fullmatch(line)):

@@ -14,13 +14,13 @@ from typing import Final, TypeAlias
 
 from cb_mail.delivery import Delivery, Outcome, Sendable, deliver
 from cb_mail.errors import ConnectError, MailError, ProtocolError
-from cb_mail.reply import Reply
+from cb_mail.reply import Replies
 from cb_mail.result import RecipientResult, Result
-from cb_mail.session import ALIVE, CLOSE, CONNECT, READ, Action, Capabilities, Opening, Write, open_session
+from cb_mail.session import ALIVE, CLOSE, CONNECT, Action, Capabilities, Opening, Write, next_reply, open_session
 
 __all__ = ["Line", "Plan", "Sending", "closing", "opened", "sending", "untried"]
 
-Sending: TypeAlias = Generator[Action | Result, Reply, None]
+Sending: TypeAlias = Generator[Action | Result, bytes, None]
 _END: Final = object()
 
 
@@ -38,11 +38,14 @@ class Plan:
 class Line:
     """The connection that there is, or not. It lasts from one call to the next."""
 
+    server: str = "the server"
+    """For errors."""
     capabilities: Capabilities | None = None
-    sent: int = field(default=0)
+    sent: int = 0
+    replies: Replies = field(default_factory=Replies)
 
 
-def opened(plan: Plan, line: Line) -> Generator[Action, Reply, Capabilities]:
+def opened(plan: Plan, line: Line) -> Generator[Action, bytes, Capabilities]:
     """Make sure that there is a connection; returns what its server can do."""
     if line.capabilities is not None:
         try:
@@ -53,8 +56,9 @@ def opened(plan: Plan, line: Line) -> Generator[Action, Reply, Capabilities]:
         else:
             return line.capabilities
     yield CONNECT
+    line.replies = Replies(line.server)
     try:
-        found = yield from open_session(plan.opening)
+        found = yield from open_session(plan.opening, line.replies)
     except MailError:
         yield CLOSE
         raise
@@ -88,17 +92,17 @@ def sending(messages: Iterable[Sendable | None], plan: Plan, line: Line) -> Send
             for one in again:
                 yield untried(one, str(error))
             raise
-        asked: list[Sendable] = []
+        asked: dict[int, Sendable] = {}
         failed: list[Sendable] = []
-        feed = _up_to(plan.max_per_connection - line.sent, again, source, asked)
-        steps = deliver(feed, capabilities, outstanding=plan.window // 2, lmtp=plan.opening.lmtp)
+        before = line.sent
+        feed = _up_to(plan.max_per_connection, line, again, source, asked)
+        steps = deliver(feed, capabilities, line.replies, window=plan.window, lmtp=plan.opening.lmtp)
         broken = yield from _relayed(steps, asked, failed)
-        line.sent += len(asked)
         again.extendleft(reversed(failed))
         if broken:
             line.capabilities = None
             yield CLOSE
-            fruitless = fruitless + 1 if len(failed) == len(asked) else 0
+            fruitless = fruitless + 1 if len(failed) == line.sent - before else 0
             if fruitless > 1:
                 for one in again:
                     yield untried(one, str(broken))
@@ -108,52 +112,56 @@ def sending(messages: Iterable[Sendable | None], plan: Plan, line: Line) -> Send
 
 
 def _relayed(
-    steps: Delivery, asked: list[Sendable], failed: list[Sendable]
-) -> Generator[Action | Result, Reply, ConnectError | ProtocolError | None]:
+    steps: Delivery, asked: dict[int, Sendable], failed: list[Sendable]
+) -> Generator[Action | Result, bytes, ConnectError | ProtocolError | None]:
     """Hand on what a delivery wants and finds out; what it did not try goes to *failed*. Returns what broke it."""
     try:
         action = next(steps)
         while True:
             if isinstance(action, Outcome):
+                message = asked.pop(action.number)
                 if action.result.of("not_tried"):
-                    failed.append(asked[action.number])
+                    failed.append(message)
                 else:
                     yield action.result
                 action = next(steps)
                 continue
             try:
-                reply = yield action
+                data = yield action
             except (ConnectError, ProtocolError) as error:
                 action = steps.throw(error)
             else:
-                action = steps.send(reply)
+                action = steps.send(data)
     except StopIteration:
         return None
     except (ConnectError, ProtocolError) as error:
         return error
 
 
-def closing(line: Line) -> Generator[Action, Reply, None]:
+def closing(line: Line) -> Generator[Action, bytes, None]:
     """Say QUIT, and close."""
     if line.capabilities is None:
         return
     line.capabilities = None
     with contextlib.suppress(ConnectError, ProtocolError):
         yield Write([b"QUIT\r\n"])
-        yield READ
+        yield from next_reply(line.replies)
     yield CLOSE
 
 
 def _up_to(
-    count: int, again: deque[Sendable], source: Iterator[Sendable | None], asked: list[Sendable]
+    most: int, line: Line, again: deque[Sendable], source: Iterator[Sendable | None], asked: dict[int, Sendable]
 ) -> Iterator[Sendable | None]:
-    """Give *count* messages, those first that are sent again, and note which."""
-    while len(asked) < count:
+    """Give messages until the connection has had *most*, those first that are sent again, and note which."""
+    number = 0
+    while line.sent < most:
         one = again.popleft() if again else next(source, _END)
         if one is _END:
             return
         if one is not None:
-            asked.append(one)  # type: ignore[arg-type]
+            asked[number] = one  # type: ignore[assignment]
+            number += 1
+            line.sent += 1
         yield one  # type: ignore[misc]
 
 

@@ -1,7 +1,7 @@
 """What is said on a connection before the first message: greeting, EHLO, STARTTLS, AUTH. No I/O.
 
-A conversation is a generator. It yields what to do (`Write`, `READ`, `START_TLS`), is sent the reply after a `READ`,
-and returns what it found out; `client` and `aio` drive it. Errors of the connection are thrown into it.
+A conversation is a generator. It yields what to do (`Write`, `READ`, `START_TLS`), is sent the bytes that came after a
+`READ`, and returns what it found out; `client` and `aio` drive it. Errors of the connection are thrown into it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from cb_mail import auth
 from cb_mail.credentials import Credentials
 from cb_mail.errors import AuthError, ProtocolError, ServerError, TLSError
-from cb_mail.reply import Reply
+from cb_mail.reply import Replies, Reply
 
 __all__ = [
     "ALIVE",
@@ -31,6 +31,7 @@ __all__ = [
     "Opening",
     "Write",
     "command",
+    "next_reply",
     "open_session",
 ]
 
@@ -43,8 +44,8 @@ class Do(Enum):
 
     CONNECT = "connect, with TLS from the start where that is wanted"
     ALIVE = "throw ConnectError in if the connection is closed, or was idle for long"
-    READ = "read the next reply"
-    START_TLS = "begin TLS now; nothing may have come before it"
+    READ = "read; sent in is what came, or nothing at the end"
+    START_TLS = "begin TLS now"
     CLOSE = "close the connection"
 
 
@@ -55,7 +56,7 @@ START_TLS: Final = Do.START_TLS
 CLOSE: Final = Do.CLOSE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Write:
     """Bytes to send, one after the other."""
 
@@ -63,7 +64,7 @@ class Write:
 
 
 Action: TypeAlias = Write | Do
-Conversation: TypeAlias = Generator[Action, Reply, "Capabilities"]
+Conversation: TypeAlias = Generator[Action, bytes, "Capabilities"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,14 @@ def command(*words: str) -> bytes:
     return line + b"\r\n"
 
 
-def open_session(opening: Opening) -> Conversation:
+def next_reply(replies: Replies) -> Generator[Action, bytes, Reply]:
+    """Return the next reply."""
+    while (reply := replies.pop()) is None:
+        replies.read((yield READ))
+    return reply
+
+
+def open_session(opening: Opening, replies: Replies) -> Conversation:
     """Say hello, secure the line, log in; returns what the server can do then.
 
     Raises:
@@ -132,34 +140,36 @@ def open_session(opening: Opening) -> Conversation:
         TLSError: STARTTLS is wanted and not offered, or refused.
         AuthError: The login failed, or would be readable on the way.
     """
-    greeting = yield READ
+    greeting = yield from next_reply(replies)
     if greeting.code != 220:
         raise _refused("the server does not want to talk", greeting)
-    capabilities = yield from _hello(opening, greeting)
+    capabilities = yield from _hello(opening, greeting, replies)
     secure = opening.secure
     if opening.starttls:
         if not capabilities.has("STARTTLS"):
             raise TLSError("the server offers no STARTTLS; nothing was sent (somebody may have taken it out)")
         yield Write([b"STARTTLS\r\n"])
-        reply = yield READ
+        reply = yield from next_reply(replies)
         if reply.code != 220:
             raise TLSError(f"the server refuses STARTTLS: {reply}")
+        if replies.pending:
+            raise TLSError("the server sent more before TLS began; somebody may be between")
         yield START_TLS
         secure = True
-        capabilities = yield from _hello(opening, greeting)
+        capabilities = yield from _hello(opening, greeting, replies)
     if opening.credentials:
         if not secure:
             raise AuthError("a password is not sent over a line that others can read (use smtps:// or STARTTLS)")
-        yield from _login(opening.credentials, capabilities)
+        yield from _login(opening.credentials, capabilities, replies)
     return capabilities
 
 
-def _hello(opening: Opening, greeting: Reply) -> Conversation:
+def _hello(opening: Opening, greeting: Reply, replies: Replies) -> Conversation:
     yield Write([command("LHLO" if opening.lmtp else "EHLO", opening.helo)])
-    reply = yield READ
+    reply = yield from next_reply(replies)
     if not reply.ok and reply.code >= 500 and not opening.lmtp:
         yield Write([command("HELO", opening.helo)])
-        reply = yield READ
+        reply = yield from next_reply(replies)
         if reply.ok:
             return Capabilities(greeting.text, {})
     if not reply.ok:
@@ -173,19 +183,21 @@ def _hello(opening: Opening, greeting: Reply) -> Conversation:
     return Capabilities(greeting.text, keywords)
 
 
-def _login(credentials: Credentials, capabilities: Capabilities) -> Generator[Action, Reply, None]:
+def _login(
+    credentials: Credentials, capabilities: Capabilities, replies: Replies
+) -> Generator[Action, bytes, None]:
     mechanism = auth.choose(capabilities.auth, credentials)
     answers = auth.steps(mechanism, credentials)
     first = next(answers)
     if mechanism == "LOGIN":  # has no initial response
         yield Write([b"AUTH LOGIN\r\n"])
-        reply = yield READ
+        reply = yield from next_reply(replies)
         if reply.code == 334:
             yield Write([_base64(first)])
-            reply = yield READ
+            reply = yield from next_reply(replies)
     else:
         yield Write([f"AUTH {mechanism} ".encode() + _base64(first)])
-        reply = yield READ
+        reply = yield from next_reply(replies)
     answered = 1
     while reply.code == 334:
         answered += 1
@@ -194,7 +206,7 @@ def _login(credentials: Credentials, capabilities: Capabilities) -> Generator[Ac
         except (ValueError, StopIteration) as error:
             raise AuthError(f"the server asks for more than AUTH {mechanism} has") from error
         yield Write([_base64(answer)])
-        reply = yield READ
+        reply = yield from next_reply(replies)
     if not reply.ok:
         raise AuthError(f"the server refuses {credentials.user} (AUTH {mechanism}): {reply}")
     if mechanism == "SCRAM-SHA-256" and answered < 3:

@@ -339,8 +339,7 @@ class Spool:
             self.recover(on_unknown)
             finished: list[tuple[_Claimed, Result]] = []
             in_hand: dict[str, _Claimed] = {}
-            group = max(1, client.window - client.window // 2)
-            source = self._claims(runner, group, merge, limit, finished, in_hand, pace)
+            source = self._claims(runner, client.window, merge, limit, finished, in_hand, pace)
             try:
                 for result in client.send_many(source):
                     finished.append((in_hand.pop(result.message_id), result))
@@ -378,20 +377,21 @@ class Spool:
     def _claims(
         self,
         runner: int,
-        group: int,
+        window: int,
         merge: int | None,
         limit: int | None,
         finished: list[tuple[_Claimed, Result]],
         in_hand: dict[str, _Claimed],
         pace: Callable[[], float] | None,
     ) -> Generator[Sendable | None, None, None]:
-        """Give what is due, a group at a time: marked as under way, and the last ones' results kept, in one commit."""
+        """Give what is due, as many at a time as may be unknown: marked, and the last ones' results kept, in one commit."""
         left = limit
         while left is None or left > 0:
             with self._transaction():
                 self._record(finished)
                 finished.clear()
-                claimed = self._claim(runner, group if left is None else min(group, left), merge)
+                room = max(1, window - len(in_hand))
+                claimed = self._claim(runner, room if left is None else min(room, left), merge)
             if not claimed:
                 yield None  # what is under way may be deferred, or make room
                 if finished:

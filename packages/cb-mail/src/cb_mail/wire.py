@@ -1,4 +1,4 @@
-"""A socket as `sending` wants it: bytes out, replies in, every error of the line a `ConnectError` or a `TLSError`."""
+"""A socket as `sending` wants it: bytes out, bytes in, every error of the line a `ConnectError` or a `TLSError`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from cb_mail.errors import ConnectError, ProtocolError, TLSError
-from cb_mail.reply import Replies, Reply
+from cb_mail.errors import ConnectError, TLSError
 from cb_mail.url import Place
 
 __all__ = ["IDLE", "Wire", "client_context", "connect_error", "tls_error"]
 
 IDLE: Final = 10.0
 """Seconds after which a connection is made anew rather than trusted: nobody says when a router forgets one."""
-_TOGETHER: Final = 1 << 16  # octets that wait for others to go with them
+_TOGETHER: Final = 1 << 17  # octets that are copied to go out in one piece
 
 
 class Wire:
@@ -33,9 +32,6 @@ class Wire:
         self, place: Place, *, timeout: float, source: tuple[str, int] | None, context: ssl.SSLContext | None
     ) -> None:
         self._place = place
-        self._replies = Replies()
-        self._unsent: list[bytes] = []
-        self._size = 0
         self._used = time.monotonic()
         try:
             if place.path:
@@ -55,9 +51,7 @@ class Wire:
             self.start_tls(context)
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        """Go on in TLS. What came before in plain text is not believed."""
-        if self._replies.pending:
-            raise TLSError(f"{self._place}: the server sent more before TLS began; somebody may be between")
+        """Go on in TLS."""
         plain = self._socket
         try:
             self._socket = context.wrap_socket(plain, server_hostname=self._place.host)
@@ -71,17 +65,10 @@ class Wire:
             raise ConnectError(f"{self._place}: the connection is not there any more")
 
     def write(self, data: Sequence[bytes]) -> None:
-        """Send all of it: at once where it is much, else with what follows; at the latest before a reply is read."""
-        self._unsent += data
-        self._size += sum(map(len, data))
-        if self._size > _TOGETHER:
-            self._flush()
-
-    def _flush(self) -> None:
-        data, size, self._unsent, self._size = self._unsent, self._size, [], 0
+        """Send all of it."""
         self._used = time.monotonic()
         try:
-            if size <= 2 * _TOGETHER:
+            if sum(map(len, data)) <= _TOGETHER:
                 self._socket.sendall(b"".join(data))
             else:
                 for one in data:
@@ -89,23 +76,14 @@ class Wire:
         except OSError as error:
             raise connect_error(self._place, error) from error
 
-    def read(self) -> Reply:
-        """Return the next reply."""
-        while (reply := self._replies.pop()) is None:
-            if self._unsent:
-                self._flush()
-            try:
-                data = self._socket.recv(1 << 16)
-            except OSError as error:
-                raise connect_error(self._place, error) from error
-            if not data:
-                raise ConnectError(f"{self._place}: the server closed the connection")
-            try:
-                self._replies.feed(data)
-            except ProtocolError as error:
-                raise ProtocolError(f"{self._place}: {error}") from error
+    def read(self) -> bytes:
+        """Return what came; nothing at the end."""
+        try:
+            data = self._socket.recv(1 << 16)
+        except OSError as error:
+            raise connect_error(self._place, error) from error
         self._used = time.monotonic()
-        return reply
+        return data
 
     @property
     def peer_certificate(self) -> bytes | None:
