@@ -118,6 +118,7 @@ class Client:
         )
         self._line = Line(f"{self._settings.place}: the server")
         self._wire: Wire | None = None
+        self._aborted = False
 
     @property
     def place(self) -> Place:
@@ -189,6 +190,12 @@ class Client:
         self._do(closing(self._line))
         self._drop()
 
+    def abort(self) -> None:
+        """End what is going on, from another thread, and for good: what has no answer yet is unknown."""
+        self._aborted = True
+        if wire := self._wire:
+            wire.abort()
+
     def __enter__(self) -> Self:
         return self
 
@@ -215,6 +222,8 @@ class Client:
     def _act(self, action: Action) -> bytes | None:
         wire, settings = self._wire, self._settings
         if action is Do.CONNECT:
+            if self._aborted:
+                raise ConnectError(f"{settings.place}: stopped")
             implicit = settings.context if settings.tls == "implicit" else None
             self._wire = Wire(
                 settings.place, timeout=settings.timeout, source=settings.source_address, context=implicit

@@ -71,8 +71,10 @@ def deliver(
 
     Raises:
         MailError: The first thing that ended one of them; the others have ended what they had begun.
+        KeyboardInterrupt: Nothing was begun any more; what had no answer half a second later is unknown.
     """
-    totals = Totals()
+    totals, stop = Totals(), threading.Event()
+    clients: list[Client] = []
     errors: list[BaseException] = []
     lock = threading.Lock()
     whole, odd = divmod(limit or 0, connections)
@@ -87,7 +89,8 @@ def deliver(
     def work(share: int | None) -> None:
         try:
             with Spool(spool) as mine, connect() as client:
-                mine.run(client, merge=merge, limit=share, on_unknown=on_unknown, pace=pace, progress=tell)
+                clients.append(client)
+                mine.run(client, merge=merge, limit=share, on_unknown=on_unknown, pace=pace, progress=tell, stop=stop)
         except BaseException as error:  # noqa: BLE001 - it is raised where all have ended
             with lock:
                 errors.append(error)
@@ -95,14 +98,29 @@ def deliver(
     if connections == 1:
         work(limit)
     else:
-        threads = [threading.Thread(target=work, args=[share], name="cb-mail") for share in shares]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        threads = [threading.Thread(target=work, args=[share], name="cb-mail", daemon=True) for share in shares]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            stop.set()
+            _join(threads, 0.5)
+            for client in clients:
+                client.abort()
+            _join(threads, 0.5)  # one that still waits for a connection has sent nothing
+            raise
     if errors:
         raise errors[0]
     return totals
+
+
+def _join(threads: Iterable[threading.Thread], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    for thread in threads:
+        if thread.ident:
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 def outcomes(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:

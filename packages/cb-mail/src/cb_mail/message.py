@@ -251,6 +251,7 @@ def _written(second: int) -> str:
     return _date(datetime.fromtimestamp(second).astimezone())
 
 
+@lru_cache(maxsize=4)  # all messages of a merge have the same
 def _date(when: datetime) -> str:
     minutes = int((when.utcoffset() or timedelta()).total_seconds()) // 60
     zone = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}{abs(minutes) % 60:02}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -96,6 +97,11 @@ class Wire:
         if not isinstance(self._socket, ssl.SSLSocket) or not (cipher := self._socket.cipher()):
             return ""
         return f"{self._socket.version()} {cipher[0]}"
+
+    def abort(self) -> None:
+        """End it from another thread: who waits for the server is told that it closed the connection."""
+        with contextlib.suppress(OSError):  # it has ended
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close it."""
