@@ -168,10 +168,19 @@ def test_a_store_that_cannot_keep_it(tmp_path: Path) -> None:
 
 def test_memory_is_bounded() -> None:
     """The oldest go."""
-    store = MemoryStore(most=3)
+    store = MemoryStore(most=3, octets=10)
     for number in range(5):
         store.add(Received(f"{number}@b.c", ("d@e.f",), b"x"))
     assert [message.sender for _, message in store.items()] == ["2@b.c", "3@b.c", "4@b.c"]
+    store.add(Received("5@b.c", ("d@e.f",), b"x" * 9))
+    assert [message.sender for _, message in store.items()] == ["4@b.c", "5@b.c"]
+    store.add(Received("6@b.c", ("d@e.f",), b"x" * 100))
+    assert [message.sender for _, message in store.items()] == ["6@b.c"]
+    for number in range(7, 9):
+        store.add(Received(f"{number}@b.c", ("d@e.f",), b"x"))
+    store.add(Received("9@b.c", ("d@e.f",), b"x"))
+    assert store.remove(store.items()[0][0])
+    store.add(Received("10@b.c", ("d@e.f",), b"x"))
     assert store.clear() == 3
     with pytest.raises(TimeoutError, match="0 messages of 1"):
         store.wait(1, timeout=0.01)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 from binascii import b2a_base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Self
 
@@ -17,7 +19,8 @@ from cb_mail.text import one_line, shown
 __all__ = ["Attachment"]
 
 _LINE: Final = 57  # octets in a line of 76 letters (RFC 2045, 6.8)
-_BLOCK: Final = _LINE * 8192
+_LINES: Final = 8192
+_BLOCK: Final = _LINE * _LINES
 _TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,60}")
 _CONTENT_ID: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,200}(?:@[A-Za-z0-9.-]{1,200})?")
 
@@ -135,20 +138,16 @@ def _fill(file: object, room: memoryview) -> int:
 
 
 def _wrapped(data: memoryview) -> bytes:
-    """Encode in lines of 76 letters; letter by letter of all lines at once, which is what is quick in Python."""
+    """Encode in lines of 76 letters. A whole block is taken apart in C: twice as quick as a slice for each line."""
     encoded = b2a_base64(data, newline=False)
-    lines, rest = divmod(len(encoded), 76)
-    if not lines:
-        return encoded + b"\r\n" if rest else b""
-    out = bytearray(lines * 78)
-    whole = encoded if not rest else encoded[: lines * 76]
-    for column in range(76):
-        out[column::78] = whole[column::76]
-    out[76::78] = b"\r" * lines
-    out[77::78] = b"\n" * lines
-    if rest:
-        out += encoded[lines * 76 :] + b"\r\n"
-    return bytes(out)
+    if len(encoded) == 76 * _LINES:
+        return b"\r\n".join((*_block().unpack(encoded), b""))
+    return b"".join([encoded[at : at + 76] + b"\r\n" for at in range(0, len(encoded), 76)])
+
+
+@lru_cache(maxsize=1)
+def _block() -> struct.Struct:
+    return struct.Struct("76s" * _LINES)
 
 
 def _guess(name: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
+from cb_mail.dots import undoubled
 from cb_mail.faults import Fault, Faults
 
 __all__ = ["Next", "Received", "Receiver", "ReceiverOptions"]
@@ -85,7 +86,7 @@ class Receiver:
         if not self._wrong("CONNECT"):
             self._say(f"220 {self._options.hostname} ESMTP cb-mail")
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Take bytes, and do what they say."""
         self._buffer += data
         while self._buffer and not self.next and self._mode():
@@ -296,7 +297,8 @@ class Receiver:
         if buffer.startswith(b".\r\n"):
             end, begins = 0, 3
         else:
-            end = buffer.find(b"\r\n.\r\n", max(0, self._searched - 4))
+            dot = buffer.find(b".", max(0, self._searched - 2))  # one octet is found ten times as quickly as five
+            end = buffer.find(b"\r\n.\r\n", max(0, dot - 2)) if dot >= 0 else -1
             if end < 0:
                 self._searched = len(buffer)
                 if len(buffer) > self._options.size + 1000:
@@ -304,12 +306,11 @@ class Receiver:
                     self._skipping, self._searched = True, 0
                 return False
             end, begins = end + 2, end + 5
-        data = bytes(buffer[:end])
+        with memoryview(buffer) as whole, whole[:end] as part:
+            data = bytes(part)
         del buffer[:begins]
         self._mode, self._searched = self._command, 0
-        if b"\r\n." in data:
-            data = data.replace(b"\r\n.", b"\r\n")
-        self._keep(data.removeprefix(b"."), chunked=False)
+        self._keep(undoubled(data), chunked=False)
         return True
 
     def _do_bdat(self, words: str) -> None:
@@ -330,7 +331,8 @@ class Receiver:
         self._missing -= take
         self._chunk_size += take
         if self._chunk_size <= self._options.size and self._recipients:
-            self._chunks.append(bytes(self._buffer[:take]))
+            with memoryview(self._buffer) as whole, whole[:take] as part:
+                self._chunks.append(bytes(part))
         del self._buffer[:take]
         if self._missing:
             return True

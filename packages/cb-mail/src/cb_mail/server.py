@@ -12,6 +12,7 @@ from cb_mail.receiving import Received, Receiver, ReceiverOptions
 __all__ = ["Catcher"]
 
 _BACKLOG = 1000
+_ROOM = 1 << 16
 
 
 class Catcher:
@@ -68,12 +69,13 @@ class Catcher:
             await asyncio.sleep(0)
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(asyncio.BufferedProtocol):
     """One connection: bytes between a transport and a `Receiver`."""
 
     def __init__(self, catcher: Catcher) -> None:
         self._catcher = catcher
         self._receiver = Receiver(catcher.options, catcher.deliver, tls=catcher.implicit)  # type: ignore[arg-type]
+        self._room = memoryview(bytearray(_ROOM))
         self._transport: asyncio.Transport | None = None
         self._waiting: list[bytes] | None = None  # what comes while an answer is delayed
         self._tasks: set[asyncio.Future[None]] = set()
@@ -86,12 +88,16 @@ class _Connection(asyncio.Protocol):
         self._receiver.begin()
         self._answer()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's own signature
+        """Give room for what comes: always the same, for new room each time costs more than the message."""
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take bytes, unless an answer is delayed."""
         if self._waiting is not None:
-            self._waiting.append(data)
+            self._waiting.append(bytes(self._room[:nbytes]))
             return
-        self._receiver.feed(data)
+        self._receiver.feed(self._room[:nbytes])
         self._answer()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's own signature

@@ -21,13 +21,15 @@ _HEAD: Final = "X-Cb-Mail-"
 
 
 class MemoryStore:
-    """The last *most* messages. Safe for several threads.
+    """The last *most* messages, of *octets* together at most; the last one always. Safe for several threads.
 
     ``changed`` is called, if set, after each change, in the thread that made it.
     """
 
-    def __init__(self, most: int = 10_000) -> None:
+    def __init__(self, most: int = 10_000, *, octets: int = 256 << 20) -> None:
         self._most = most
+        self._octets = octets
+        self._size = 0
         self._messages: OrderedDict[str, Received] = OrderedDict()
         self._numbers = itertools.count(1)
         self._arrived = threading.Condition()
@@ -39,8 +41,9 @@ class MemoryStore:
             number = str(next(self._numbers))
             self._put(number, message)
             self._messages[number] = message
-            while len(self._messages) > self._most:
-                self._messages.popitem(last=False)
+            self._size += len(message.data)
+            while len(self._messages) > self._most or (self._size > self._octets and len(self._messages) > 1):
+                self._size -= len(self._messages.popitem(last=False)[1].data)
             self._arrived.notify_all()
         self._tell()
         return number
@@ -63,11 +66,12 @@ class MemoryStore:
     def remove(self, number: str) -> bool:
         """Forget one; returns whether it was there."""
         with self._arrived:
-            found = self._messages.pop(number, None) is not None
+            found = self._messages.pop(number, None)
             if found:
+                self._size -= len(found.data)
                 self._forget(number)
         self._tell()
-        return found
+        return found is not None
 
     def clear(self) -> int:
         """Forget all; returns how many."""
@@ -76,6 +80,7 @@ class MemoryStore:
             for number in self._messages:
                 self._forget(number)
             self._messages.clear()
+            self._size = 0
         self._tell()
         return count
 
@@ -114,6 +119,7 @@ class MaildirStore(MemoryStore):
             number = str(next(self._numbers))
             self._names[number] = path
             self._messages[number] = _read(path)
+            self._size += len(self._messages[number].data)
 
     def _put(self, number: str, message: Received) -> None:
         name = f"{time.time():.6f}.{os.getpid()}_{secrets.token_hex(4)}.cb-mail"

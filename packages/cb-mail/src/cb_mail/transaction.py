@@ -7,6 +7,7 @@ from typing import Protocol
 
 from cb_mail.address import Address
 from cb_mail.attachment import Attachment
+from cb_mail.dots import doubled
 from cb_mail.errors import ConnectError, MailError
 from cb_mail.message import Envelope
 from cb_mail.reply import Reply
@@ -141,8 +142,7 @@ def stuffed(transaction: Transaction) -> Iterator[bytes]:
             begins = False
             yield block
             continue
-        doubled = block.replace(b"\r\n.", b"\r\n..") if b"\r\n." in block else block
-        yield b"." + doubled if begins and block.startswith(b".") else doubled
+        yield doubled(block, begins=begins)
         begins = block.endswith(b"\r\n")
 
 
