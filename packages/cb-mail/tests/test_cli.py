@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -228,19 +230,27 @@ def test_merge_interrupted() -> None:
         ([*SEND, "--server", "sendmail:/no/such"], 69, "/no/such: No such file"),
         (["send", "--from", "x", "--to", "b@c.d", "--dry-run"], 65, "'x' is no address"),
         (["send", "--from", "a@b", "--dry-run"], 65, "wants a receiver"),
-        ([*SEND, "--dry-run", "--body", "none.txt"], 65, "none.txt: No such file"),
-        ([*SEND, "--dry-run", "--attach", "none.txt"], 65, "none.txt: no file that can be read"),
+        ([*SEND, "--dry-run", "--body", "none.txt"], 2, "none.txt: No such file or directory (look at the name)"),
+        ([*SEND, "--dry-run", "--attach", "none.txt"], 2, "none.txt: No such file"),
         ([*SEND, "--dry-run", "--header", "nocolon"], 2, "no : in 'nocolon'"),
         ([*SEND, "--dry-run", "--body", "latin.txt"], 65, "latin.txt:2: not UTF-8"),
         (["send", "--eml", "latin.txt", "--dry-run"], 65, "latin.txt: line 1 is no header field"),
-        (["send", "--eml", "none.eml", "--dry-run"], 65, "none.eml: No such file"),
-        (["merge", "none.txt", "r.csv"], 65, "none.txt: No such file"),
-        (["merge", "t.txt", "none.csv"], 65, "none.csv: No such file"),
+        (["send", "--eml", "none.eml", "--dry-run"], 2, "none.eml: No such file"),
+        (["merge", "none.txt", "r.csv"], 2, "none.txt: No such file"),
+        (["merge", "t.txt", "none.csv"], 2, "none.csv: No such file"),
         (["merge", "t.txt", "bad.csv", "--dry-run"], 65, "bad.csv:3: 2 fields; the header has 1"),
         (["merge", "t.txt", "other.csv", "--dry-run"], 65, "row 1: there is no column 'mail'"),
         (["merge", "t.txt", "empty.csv"], 2, "no rows"),
         (["merge", "t.txt", "r.csv", "--rate", "fast"], 2, "'fast' is no rate"),
-        (["preview", "none.eml"], 65, "none.eml: No such file"),
+        (["merge", "t.txt", "folder"], 2, "folder: is a folder (name a file)"),
+        ([*SEND, "--dry-run", "--html", "none.html"], 2, "none.html: No such file"),
+        ([*SEND, "--dry-run", "--inline", "logo=none.png"], 2, "none.png: No such file"),
+        ([*SEND, "--server", "smtp://x", "--ca", "none.pem"], 2, "none.pem: No such file"),
+        ([*SEND, "--dkim-key", "none.pem", "--dkim-selector", "s", "--dkim-domain", "x.org"], 2, "none.pem: No such"),
+        (["serve", "--certificate", "none.pem"], 2, "none.pem: No such file"),
+        (["check", "none.eml"], 2, "none.eml: No such file"),
+        (["check", "no/such/file"], 2, "no/such/file: No such file"),
+        (["preview", "none.eml"], 2, "none.eml: No such file"),
         (["preview", "t.txt", "r.csv", "--row", "9"], 2, "r.csv has 1 rows"),
         (["queue", "show", "4"], 75, "no message 4"),
         (["queue", "list", "--spool", "latin.txt"], 75, "latin.txt: file is not a database"),
@@ -260,6 +270,7 @@ def test_bad_input_is_one_line(line: list[str], status: int, says: str) -> None:
     Path("bad.csv").write_text("mail\na@example.org\nb,c\n")
     Path("other.csv").write_text("name\nx\n")
     Path("empty.csv").write_text("")
+    Path("folder").mkdir()
     done = command(*line)
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr
@@ -267,6 +278,48 @@ def test_bad_input_is_one_line(line: list[str], status: int, says: str) -> None:
         assert done.stderr.count("\n") == 1, done.stderr
         assert done.stderr.startswith("cb-mail: ")
         assert says in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read() -> None:
+    """2, and its rights are named."""
+    Path("secret.txt").touch(0o200)
+    done = command(*SEND, "--dry-run", "--body", "secret.txt")
+    assert (done.returncode, done.stderr) == (2, "cb-mail: secret.txt: Permission denied (look at its rights)\n")
+
+
+def test_a_pipe_is_a_file(tmp_path: Path) -> None:
+    """What a shell gives as ``<(command)`` is read once."""
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=Path("pipe").write_text, args=["from a pipe\n"])
+    writer.start()
+    done = command(*SEND, "--dry-run", "--body", "pipe")
+    writer.join(30)
+    assert (done.returncode, "from a pipe" in done.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_ctrl_c_ends_a_merge(connections: int) -> None:
+    """130 at once although the server has stopped to answer; what it had not answered is unknown, nothing is lost."""
+    Path("t.txt").write_text("From: a@b.c\nTo: {{ mail }}\nSubject: s\n\nx\n")
+    Path("r.csv").write_text("mail\n" + "".join(f"r{number}@example.org\n" for number in range(400)))
+    with Server(faults=["RCPT:stall:r[23]??@*"]) as server:
+        line = [sys.executable, "-m", "cb_mail", "merge", "t.txt", "r.csv", "--server", server.url, "--spool", "s"]
+        merge = subprocess.Popen([*line, "--connections", str(connections)], stderr=subprocess.PIPE, text=True)
+        until(lambda: len(server.messages) == 200)
+        merge.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        _, words = merge.communicate(timeout=60)
+        assert time.monotonic() - start < 30, "it waited for the server"  # whose time is 60 s
+        assert merge.returncode == 130, words
+        caught = [one for message in server.messages for one in message.recipients]
+    with Spool("s") as spool:
+        states = {entry.row: entry.state for entry in spool.entries()}
+        accepted = {one.recipient for entry in spool.entries(state="done") for one in entry.results}
+    assert "in_flight" not in states.values()
+    assert accepted <= set(caught)
+    assert set(caught) - accepted <= {f"r{row - 1}@example.org" for row, state in states.items() if state == "unknown"}
+    assert len(states) == 400
 
 
 def test_a_login_that_is_refused() -> None:

@@ -10,11 +10,11 @@ from typing import Any, Final
 import click
 
 from cb_mail import __version__
-from cb_mail.cli_options import say
+from cb_mail.cli_options import NoFile, say
 
 _EXIT_CODES: Final = """\b
 Exit codes:
-  0 all accepted   1 some receivers refused   2 wrong usage
+  0 all accepted   1 some receivers refused   2 wrong usage, or a file that cannot be read
   65 an address, template, row or message that is not right
   69 server unreachable   75 deferred or unknown: queue list shows them
   76 TLS or protocol   77 login refused   130 interrupted
@@ -66,6 +66,9 @@ def main() -> None:
     except click.Abort:
         say("interrupted")
         sys.exit(130)
+    except NoFile as error:
+        say(error.message)
+        sys.exit(2)
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "cb-mail"
         say(f"{error.format_message().rstrip('.')} (see {path} --help)")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cb_mail.cli_options import client_of, say, server_options
+from cb_mail.cli_options import client_of, readable, say, server_options
 
 __all__ = ["check"]
 
@@ -26,6 +26,8 @@ def check(what: str, form: str, **options: Any) -> int:
     """
     if "@" in what and "/" not in what and not Path(what).exists():
         return _address(what, form)
+    if what.endswith(".eml") or ("/" in what and "://" not in what and not what.startswith("lmtp:")):
+        readable(Path(what))
     if Path(what).is_file():
         return _message(Path(what), form)
     options["server"] = what

@@ -13,6 +13,8 @@ import click
 
 from cb_mail.cli_options import (
     FILE,
+    INPUT,
+    INPUT_OR_STDIN,
     client_of,
     dkim_options,
     say,
@@ -62,8 +64,8 @@ def _naming(rows: Path) -> Iterator[None]:
 
 
 @click.command()
-@click.argument("template", type=FILE)
-@click.argument("rows", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False))
+@click.argument("template", type=INPUT)
+@click.argument("rows", type=INPUT_OR_STDIN)
 @click.option("--dry-run", is_flag=True, help="Send nothing; print the first, the last and the longest message.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Send to so many rows at most.")
 @click.option("--rate", type=_Rate(), metavar="N/min", help="At most so many; also N/s, N/h.")
@@ -185,8 +187,8 @@ def _dry(template: Template, rows: Rows) -> int:
 
 
 @click.command()
-@click.argument("file", type=FILE)
-@click.argument("rows", type=FILE, required=False)
+@click.argument("file", type=INPUT)
+@click.argument("rows", type=INPUT_OR_STDIN, required=False)
 @click.option("--row", type=click.IntRange(1), default=1, show_default=True, help="Which row of ROWS.")
 @click.option("--html", is_flag=True, help="Print the HTML, images in it.")
 @click.option("--open", "open_it", is_flag=True, help="Show it in a browser.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FILE",
+    "INPUT",
+    "INPUT_OR_STDIN",
+    "NoFile",
     "as_json",
     "client_of",
     "dkim_options",
+    "readable",
     "say",
     "server_options",
     "signer_of",
@@ -32,6 +37,45 @@ __all__ = [
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class NoFile(click.UsageError):
+    """A file that is named and cannot be read: wrong usage."""
+
+
+def readable(path: Path) -> Path:
+    """Return *path*, where it is a file that can be read; nothing is read of it, for it may be a pipe.
+
+    Raises:
+        NoFile: It is none.
+    """
+    try:
+        folder = stat.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError) as error:
+        raise NoFile(f"{path}: {getattr(error, 'strerror', None) or error} (look at the name)") from error
+    if folder:
+        raise NoFile(f"{path}: is a folder (name a file)")
+    if not os.access(path, os.R_OK):
+        raise NoFile(f"{path}: Permission denied (look at its rights)")
+    return path
+
+
+class InputFile(click.ParamType[Path]):
+    """A file to read; with *dash*, ``-`` is stdin."""
+
+    name = "file"
+
+    def __init__(self, *, dash: bool = False) -> None:
+        self._dash = dash
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ARG002
+        """Return the path."""
+        path = Path(value)
+        return path if self._dash and value == "-" else readable(path)
+
+
+INPUT = InputFile()
+INPUT_OR_STDIN = InputFile(dash=True)
 
 
 def say(text: str) -> None:
@@ -55,7 +99,7 @@ def server_options(*, required: bool = False) -> Callable[[Command], Command]:
             type=click.Choice(["starttls", "implicit", "none"]),
             help="By default as the URL says; none on loopback alone.",
         ),
-        click.option("--ca", type=FILE, metavar="FILE", help="Certificates to trust, instead of the system's."),
+        click.option("--ca", type=INPUT, metavar="FILE", help="Certificates to trust, instead of the system's."),
         click.option("--helo", default="", metavar="NAME", help="The name that we give."),
         click.option(
             "--timeout", type=click.FloatRange(0, min_open=True), default=60, show_default=True, metavar="SECONDS"
@@ -78,7 +122,7 @@ def server_options(*, required: bool = False) -> Callable[[Command], Command]:
 def dkim_options(command: Command) -> Command:
     """Add the options that have messages signed."""
     options = [
-        click.option("--dkim-key", type=FILE, metavar="FILE", help="Sign with this private key (PEM; RSA or Ed25519)."),
+        click.option("--dkim-key", type=INPUT, metavar="FILE", help="Sign with this private key (PEM; RSA or Ed25519)."),
         click.option("--dkim-selector", metavar="NAME", help="Which of the domain's keys that is."),
         click.option("--dkim-domain", metavar="DOMAIN", help="Who answers for the message: the domain in From."),
     ]

@@ -11,8 +11,11 @@ import click
 
 from cb_mail.cli_options import (
     FILE,
+    INPUT,
+    INPUT_OR_STDIN,
     client_of,
     dkim_options,
+    readable,
     say,
     server_options,
     signer_of,
@@ -40,17 +43,17 @@ __all__ = ["send"]
 @click.option("--subject", default="", metavar="TEXT")
 @click.option(
     "--body",
-    type=click.Path(path_type=Path, allow_dash=True),
+    type=INPUT_OR_STDIN,
     metavar="FILE",
     help="The text; - is stdin, the default.",
 )
-@click.option("--html", type=FILE, metavar="FILE", help="The same as HTML; without --body the text is made of it.")
-@click.option("--attach", multiple=True, type=FILE, metavar="FILE")
+@click.option("--html", type=INPUT, metavar="FILE", help="The same as HTML; without --body the text is made of it.")
+@click.option("--attach", multiple=True, type=INPUT, metavar="FILE")
 @click.option("--inline", multiple=True, metavar="CID=FILE", help="What HTML shows by cid:CID.")
 @click.option("--header", multiple=True, metavar="'NAME: VALUE'")
 @click.option("--unsubscribe", multiple=True, metavar="LINK", help="https or mailto; one click with https.")
 @click.option(
-    "--eml", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE", help="A whole message; - is stdin."
+    "--eml", type=INPUT_OR_STDIN, metavar="FILE", help="A whole message; - is stdin."
 )
 @click.option("-t", "read_recipients", is_flag=True, help="As sendmail: a whole message on stdin, its receivers in it.")
 @click.option(
@@ -162,7 +165,7 @@ def _composed(options: dict[str, Any]) -> Message:
         bcc=_joined(options["bcc"]),
         reply_to=_joined(options["reply_to"]),
         attachments=options["attach"],
-        inline={cid: Path(path) for cid, path in (_pair(one, "=", "--inline") for one in options["inline"])},
+        inline={cid: readable(Path(path)) for cid, path in (_pair(one, "=", "--inline") for one in options["inline"])},
         headers=dict(_pair(one, ":", "--header") for one in options["header"]),
         unsubscribe=options["unsubscribe"],
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cb_mail.cli_options import FILE, say
+from cb_mail.cli_options import INPUT, say
 
 if TYPE_CHECKING:
     from cb_mail.faults import Faults
@@ -62,7 +62,7 @@ __all__ = ["serve"]
 @click.option(
     "--size", type=click.IntRange(1), default=64 << 20, metavar="OCTETS", help="The largest message; 64 MiB by default."
 )
-@click.option("--certificate", type=FILE, metavar="FILE", help="Certificate and key (PEM): offer STARTTLS.")
+@click.option("--certificate", type=INPUT, metavar="FILE", help="Certificate and key (PEM): offer STARTTLS.")
 @click.option("--tls", is_flag=True, help="With --certificate: TLS from the start.")
 @click.option(
     "--format",
