@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -49,6 +50,22 @@ def free_port() -> int:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     return port
+
+
+def node_modules(*packages: str) -> Path | None:
+    """Return a folder with npm's *packages*: $CB_NODE_MODULES, or at full count one into which npm installs them."""
+    if given := os.environ.get("CB_NODE_MODULES"):
+        return Path(given) if all((Path(given) / one).exists() for one in packages) else None
+    if not FULL or not shutil.which("npm"):
+        return None
+    home = Path(tempfile.gettempdir()) / f"cb-mail-tests-{os.getuid()}"
+    home.mkdir(mode=0o700, exist_ok=True)
+    modules = home / "node_modules"
+    if not all((modules / one).exists() for one in packages):
+        install = ["npm", "install", "--prefix", str(home), "--no-audit", "--no-fund", "--loglevel=error", *packages]
+        if subprocess.run(install, capture_output=True, check=False, timeout=300).returncode:
+            return None
+    return modules
 
 
 class Postfix:

@@ -12,23 +12,35 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from mail_support import node_modules
 
 HERE = Path(__file__).parent
 FIELDS = ("From", "To", "Cc", "Reply-To", "Subject", "X-Note")
 
 
-class Perl:
-    """A reader written in Perl: one process that is given message after message."""
+def perl(script: str, module: str) -> Reader:
+    """Return a reader written in Perl."""
+    program = shutil.which("perl")
+    if (
+        program is None
+        or subprocess.run([program, f"-M{module}", "-e", "1"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip(f"{module} is not installed (apt install libmime-tools-perl libemail-mime-perl)")
+    return Reader([program, str(HERE / script)])
 
-    def __init__(self, script: str, module: str) -> None:
-        perl = shutil.which("perl")
-        if (
-            perl is None
-            or subprocess.run([perl, f"-M{module}", "-e", "1"], capture_output=True, check=False).returncode
-        ):
-            pytest.skip(f"{module} is not installed (apt install libmime-tools-perl libemail-mime-perl)")
+
+def postal_mime() -> Reader | None:
+    """Return a reader written in JavaScript, where it is at hand."""
+    modules = node_modules("postal-mime")
+    return Reader(["node", str(HERE / "parse_postal_mime.cjs"), str(modules)]) if modules else None
+
+
+class Reader:
+    """A program: one process that is given message after message."""
+
+    def __init__(self, command: list[str]) -> None:
         self._process = subprocess.Popen(
-            [perl, str(HERE / script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
 
     def __call__(self, raw: bytes) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from cb_mail import Address, Attachment, Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from parsers import Perl, cpython
+from parsers import cpython, perl, postal_mime
 
 FULL = os.environ.get("CB_FAULTS") == "full"
 LETTERS = st.characters(
@@ -65,11 +65,14 @@ def unified(tree: dict[str, Any]) -> dict[str, Any]:
 def readers() -> Iterator[dict[str, Callable[[bytes], dict[str, Any]]]]:
     """All readers there are."""
     with ExitStack() as stack:
-        yield {
+        found = {
             "CPython": cpython,
-            "MIME-tools": stack.enter_context(Perl("parse_mime_tools.pl", "MIME::Parser")),
-            "Email::MIME": stack.enter_context(Perl("parse_email_mime.pl", "Email::MIME")),
+            "MIME-tools": stack.enter_context(perl("parse_mime_tools.pl", "MIME::Parser")),
+            "Email::MIME": stack.enter_context(perl("parse_email_mime.pl", "Email::MIME")),
         }
+        if fourth := postal_mime():
+            found["postal-mime"] = stack.enter_context(fourth)
+        yield found
 
 
 def leaf(kind: str, data: bytes, name: str | None = None, cid: str | None = None) -> dict[str, Any]:

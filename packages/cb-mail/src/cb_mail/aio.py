@@ -7,9 +7,9 @@ import contextlib
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterable
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
-from cb_mail.client import Settings
+from cb_mail.client import Options, Settings
 from cb_mail.delivery import Sendable
 from cb_mail.errors import ConnectError, MailError
 from cb_mail.result import Result
@@ -23,7 +23,7 @@ __all__ = ["AsyncClient"]
 class AsyncClient:
     """`Client` for asyncio; its arguments and its errors are the same. For one task at a time."""
 
-    def __init__(self, url: str, **options: Any) -> None:
+    def __init__(self, url: str, **options: Unpack[Options]) -> None:
         self._settings = Settings(url, **options)
         self._line = Line(f"{self._settings.place}: the server")
         self._stream: _Stream | None = None

@@ -52,9 +52,7 @@ __all__ = ["send"]
 @click.option("--inline", multiple=True, metavar="CID=FILE", help="What HTML shows by cid:CID.")
 @click.option("--header", multiple=True, metavar="'NAME: VALUE'")
 @click.option("--unsubscribe", multiple=True, metavar="LINK", help="https or mailto; one click with https.")
-@click.option(
-    "--eml", type=INPUT_OR_STDIN, metavar="FILE", help="A whole message; - is stdin."
-)
+@click.option("--eml", type=INPUT_OR_STDIN, metavar="FILE", help="A whole message; - is stdin.")
 @click.option("-t", "read_recipients", is_flag=True, help="As sendmail: a whole message on stdin, its receivers in it.")
 @click.option(
     "-i", "ignored", is_flag=True, hidden=True, help="As sendmail: a dot does not end the message. It never does."

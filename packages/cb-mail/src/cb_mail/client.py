@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Generator, Iterable, Iterator
-from typing import Self, TypeVar
+from typing import Self, TypedDict, TypeVar, Unpack
 
 from cb_mail.credentials import Credentials, find_credentials
 from cb_mail.delivery import Sendable
@@ -16,13 +16,28 @@ from cb_mail.session import Action, Capabilities, Do, Opening, Write
 from cb_mail.url import TLS, Place
 from cb_mail.wire import Wire, client_context
 
-__all__ = ["Client", "send"]
+__all__ = ["Client", "Options", "Settings", "send"]
 
 Back = TypeVar("Back")
 
 
+class Options(TypedDict, total=False):
+    """What `Client`, `AsyncClient` and `send` can be told; see `Client`."""
+
+    credentials: Credentials | None
+    tls: TLS | None
+    context: ssl.SSLContext | None
+    timeout: float
+    helo: str
+    source_address: tuple[str, int] | None
+    max_per_connection: int
+    window: int
+    pipelining: bool
+    chunking: bool
+
+
 class Settings:
-    """What `Client` and `AsyncClient` are told; see `Client`."""
+    """`Options` with their defaults, checked."""
 
     def __init__(
         self,
@@ -88,34 +103,8 @@ class Client:
         AuthError: There is no password for the user in the URL.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        credentials: Credentials | None = None,
-        tls: TLS | None = None,
-        context: ssl.SSLContext | None = None,
-        timeout: float = 60,
-        helo: str = "",
-        source_address: tuple[str, int] | None = None,
-        max_per_connection: int = 100,
-        window: int = 1,
-        pipelining: bool = True,
-        chunking: bool = True,
-    ) -> None:
-        self._settings = Settings(
-            url,
-            credentials=credentials,
-            tls=tls,
-            context=context,
-            timeout=timeout,
-            helo=helo,
-            source_address=source_address,
-            max_per_connection=max_per_connection,
-            window=window,
-            pipelining=pipelining,
-            chunking=chunking,
-        )
+    def __init__(self, url: str, **options: Unpack[Options]) -> None:
+        self._settings = Settings(url, **options)
         self._line = Line(f"{self._settings.place}: the server")
         self._wire: Wire | None = None
         self._aborted = False
@@ -258,7 +247,7 @@ def _own_name() -> str:
     )
 
 
-def send(message: Sendable, server: str, **options: object) -> Result:
+def send(message: Sendable, server: str, **options: Unpack[Options]) -> Result:
     """Deliver one message to *server*, over a connection of its own; *options* are those of `Client`.
 
     ``server="sendmail:"`` gives it to the ``sendmail`` program of this machine.
@@ -271,5 +260,5 @@ def send(message: Sendable, server: str, **options: object) -> Result:
         from cb_mail.pipe import pipe
 
         return pipe(message, place.path)
-    with Client(server, **options) as client:  # type: ignore[arg-type]
+    with Client(server, **options) as client:
         return client.send(message)

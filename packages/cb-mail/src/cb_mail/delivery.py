@@ -186,13 +186,13 @@ class _Plan:
     def _chunks(self, transaction: Transaction) -> Delivery:
         """MAIL, RCPT and the message: nothing is waited for. RSET first, for the one before may come to nothing."""
         head = [b"RSET\r\n", *transaction.commands()]
-        if all([type(one) is bytes for one in transaction.pieces]):
-            pieces: list[bytes] = transaction.pieces  # type: ignore[assignment]
+        pieces = [one for one in transaction.pieces if isinstance(one, bytes)]
+        if len(pieces) == len(transaction.pieces):
             yield from self._send([*head, b"BDAT %d LAST\r\n" % transaction.size, *pieces], ends=transaction)
             return
-        pieces_ = blocks(transaction)
-        waiting = next(pieces_)
-        for block in pieces_:
+        rest = blocks(transaction)
+        waiting = next(rest)
+        for block in rest:
             yield from self._send([*head, b"BDAT %d\r\n" % len(waiting), waiting])
             head, waiting = [], block
             transaction.chunks += 1

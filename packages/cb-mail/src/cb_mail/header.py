@@ -57,7 +57,7 @@ def _fold(line: str) -> str:
 
 
 def _encoded_words(text: str, first: int) -> list[str]:
-    """Return *text* as encoded words of at most 75 octets, the first one of at most *first*; no letter is cut in two."""
+    """Return *text* as encoded words of at most 75 octets, the first of at most *first*; no letter is cut in two."""
     raw = text.encode()
     unsafe = len(raw) - len(raw.translate(None, _UNSAFE))
     q = len(raw) + 2 * unsafe <= len(raw) * 4 / 3 + 2

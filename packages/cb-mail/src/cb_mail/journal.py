@@ -91,7 +91,6 @@ class Journal:
                     self.db.execute("ROLLBACK")
                 raise
 
-
     @contextlib.contextmanager
     def runner(self) -> Iterator[int]:
         """Be one who sends: while we live, we hold a lock that nobody else can take."""
@@ -125,4 +124,3 @@ class Journal:
     def lock_path(self, runner: int) -> Path:
         """The file whose lock that one holds."""
         return self.path.with_name(f"{self.path.name}.run-{runner}")
-

@@ -74,7 +74,7 @@ def multipart(subtype: str, parts: Sequence[Part]) -> Part:
     """Return a part ``multipart/subtype`` of *parts*, whose boundary stands in none of them."""
     texts = [piece for part in parts for piece in part if isinstance(piece, bytes)]
     boundary = _BOUNDARY
-    while any([boundary in piece for piece in texts]):  # a multipart in this one, or a text that quotes one of ours
+    while any(boundary in piece for piece in texts):  # a multipart in this one, or a text that quotes one of ours
         boundary = secrets.token_hex(12).encode()
     mark = b"\r\n--=_" + boundary
     made: Part = [b'Content-Type: multipart/%b;\r\n boundary="=_%b"\r\n' % (subtype.encode(), boundary)]

@@ -183,9 +183,7 @@ def _hello(opening: Opening, greeting: Reply, replies: Replies) -> Conversation:
     return Capabilities(greeting.text, keywords)
 
 
-def _login(
-    credentials: Credentials, capabilities: Capabilities, replies: Replies
-) -> Generator[Action, bytes, None]:
+def _login(credentials: Credentials, capabilities: Capabilities, replies: Replies) -> Generator[Action, bytes, None]:
     mechanism = auth.choose(capabilities.auth, credentials)
     answers = auth.steps(mechanism, credentials)
     first = next(answers)

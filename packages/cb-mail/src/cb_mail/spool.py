@@ -139,7 +139,8 @@ class Spool:
                     record = marshal.dumps(one)  # which nobody but this process reads
                     file.write(len(record).to_bytes(8, "big") + record)
                 file.seek(0)
-                yield (marshal.loads(file.read(int.from_bytes(size, "big"))) for size in iter(lambda: file.read(8), b""))
+                sizes = iter(lambda: int.from_bytes(file.read(8), "big"), 0)
+                yield (marshal.loads(file.read(size)) for size in sizes)  # noqa: S302 - what was written above
         except OSError as error:
             raise SpoolError(f"{self.path}: {error.strerror}") from error
 
@@ -246,7 +247,7 @@ class Spool:
         pace: Callable[[], float] | None,
         stop: threading.Event | None,
     ) -> Generator[Sendable | None, None, None]:
-        """Give what is due, as many at a time as may be unknown: marked, and the last ones' results kept, in one commit."""
+        """Give what is due, as many at a time as may be unknown: marked, and earlier results kept, in one commit."""
         left, pause = limit, stop.wait if stop else time.sleep
         while (left is None or left > 0) and not (stop and stop.is_set()):
             with self._journal.transaction():

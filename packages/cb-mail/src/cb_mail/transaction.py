@@ -107,7 +107,8 @@ class Transaction:
     def close(self, state: State, reply: Reply | None = None, text: str = "") -> Result:
         """Return the result: *state* for all who have no answer yet."""
         code, enhanced, text, whole = reply.said if reply else (0, "", text, "")
-        answers = [answer or RecipientResult(one.addr, state, code, enhanced, text) for one, answer in self.answers.items()]
+        said = (state, code, enhanced, text)
+        answers = [answer or RecipientResult(one.addr, *said) for one, answer in self.answers.items()]
         return Result(self.message.message_id, (*self.settled, *answers), whole)
 
     def rest(self, result: Result) -> Transaction:
