@@ -78,6 +78,7 @@ class Postfix:
             pytest.skip("Postfix starts for root alone")
         self.folder = folder
         self.port = free_port()
+        self.tls_port = free_port()
         self.maildir = folder / "mail"
         self._etc, spool, data = folder / "etc", folder / "spool", folder / "data"
         for path in (self._etc, spool, data, self.maildir):
@@ -107,6 +108,7 @@ class Postfix:
         lines = [line.replace("y       -", "n       -") for line in lines]
         (self._etc / "master.cf").write_text(
             f"127.0.0.1:{self.port} inet n - n - - smtpd\n"
+            f"127.0.0.1:{self.tls_port} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes\n"
             + "\n".join(lines)
             + "\npostlog unix-dgram n - n - 1 postlogd\n"
         )
@@ -127,6 +129,11 @@ class Postfix:
     def url(self) -> str:
         """Where it is."""
         return f"smtp://127.0.0.1:{self.port}"
+
+    @property
+    def smtps(self) -> str:
+        """Where it speaks TLS from the start."""
+        return f"smtps://127.0.0.1:{self.tls_port}"
 
     def delivered(self, count: int) -> list[bytes]:
         """Return all that came, as soon as there are *count*."""

@@ -188,6 +188,39 @@ def test_more_receivers_than_one_transaction_takes(deliver: Any) -> None:
         assert sorted(got) == sorted(to)
 
 
+def test_a_server_that_takes_no_command_with_the_end_of_a_message() -> None:
+    """Haraka answers 503 to each of them: the message goes once more, alone, and so do those behind it."""
+    from cb_mail.delivery import Outcome
+    from cb_mail.delivery import deliver as plan
+    from cb_mail.reply import Replies
+    from cb_mail.session import READ, Capabilities, Write
+
+    steps = plan([mail(1), mail(2), mail(3)], Capabilities("mx", {"PIPELINING": ""}), Replies(), window=4)
+    wire, answers, results = [], b"", []
+    try:
+        action = next(steps)
+        while True:
+            if isinstance(action, Outcome):
+                results.append(action.result)
+                action = next(steps)
+            elif isinstance(action, Write):
+                sent = b"".join(action.data)
+                wire.append(sent)
+                _, end, behind = sent.rpartition(b"\r\n.\r\n")
+                answers += b"250 Queued\r\n" * bool(end)
+                if end and behind:
+                    answers += b"503 pipelined after end of DATA\r\n" * behind.count(b"\r\n")
+                elif behind:
+                    answers += b"250 Ok\r\n" * (behind.count(b"\r\n") - 1) + b"354 Go\r\n"
+                action = next(steps)
+            else:
+                assert action is READ
+                action, answers = steps.send(answers), b""
+    except StopIteration:
+        assert [result.ok for result in results] == [True, True, True]
+    assert [sent.count(b"MAIL FROM:<a@") for sent in wire] == [1, 1, 1, 0, 1, 0]
+
+
 def test_a_late_answer_is_unknown(deliver: Any) -> None:
     """The answer to the end does not come in time: unknown, and said so."""
     with Server(faults=["EOM:delay=30"]) as server:

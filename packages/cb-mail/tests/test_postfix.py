@@ -48,11 +48,11 @@ def read(raw: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.xdist_group("postfix")
-@pytest.mark.parametrize("tls", ["none", "starttls"])
+@pytest.mark.parametrize("tls", ["none", "starttls", "implicit"])
 @pytest.mark.parametrize("chunking", [True, False])
 @pytest.mark.parametrize("pipelining", [True, False])
 def test_the_matrix(postfix: Postfix, authority: trustme.CA, tls: Any, chunking: bool, pipelining: bool) -> None:
-    """Plain and STARTTLS, with and without PIPELINING and CHUNKING: delivered once, equal to what was sent."""
+    """Plain, STARTTLS and TLS, with and without PIPELINING and CHUNKING: delivered once, equal to what was sent."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
     data = bytes(range(256)) * 300
@@ -60,7 +60,8 @@ def test_the_matrix(postfix: Postfix, authority: trustme.CA, tls: Any, chunking:
         Message("Jörg <a@example.com>", "b@example.org", f"Nr. {n} ä", TEXT, attachments=[Attachment(data, "ü.png")])
         for n in range(5)
     ]
-    with Client(postfix.url, tls=tls, context=context, chunking=chunking, pipelining=pipelining, window=4) as client:
+    url = postfix.smtps if tls == "implicit" else postfix.url
+    with Client(url, tls=tls, context=context, chunking=chunking, pipelining=pipelining, window=4) as client:
         assert all(result.ok for result in client.send_many(messages))
     ids = {message.message_id for message in messages}
     until(lambda: ids <= {read(raw)["id"] for raw in postfix.delivered(1)}, 90)  # others' may come late

@@ -122,9 +122,7 @@ def server_options(*, required: bool = False) -> Callable[[Command], Command]:
 def dkim_options(command: Command) -> Command:
     """Add the options that have messages signed."""
     options = [
-        click.option(
-            "--dkim-key", type=INPUT, metavar="FILE", help="Sign with this key (PEM; RSA or Ed25519)."
-        ),
+        click.option("--dkim-key", type=INPUT, metavar="FILE", help="Sign with this key (PEM; RSA or Ed25519)."),
         click.option("--dkim-selector", metavar="NAME", help="Which of the domain's keys that is."),
         click.option("--dkim-domain", metavar="DOMAIN", help="Who answers for the message: the domain in From."),
     ]

@@ -117,6 +117,7 @@ class _Plan:
         self.size = 0
         self.ending: list[Transaction] = []  # those whose last octet is in what is unsent
         self.rest: deque[Transaction] = deque()  # for receivers whom the server wanted in another transaction
+        self.joins = True  # commands go out with the end of the message before (RFC 2920, 3.1)
         self.reset = False  # the server may still hold a transaction that came to nothing
 
     def start(self, transaction: Transaction) -> Delivery:
@@ -224,12 +225,19 @@ class _Plan:
         commands = [*([b"RSET\r\n"] if self.reset else []), *transaction.commands()]
         count = len(transaction.answers)
         if self.pipelining:
+            joined = self.joins and len(self.under_way) > 1
+            if not joined and len(self.under_way) > 1:
+                yield from self._end(self.under_way[0])
             yield from self._send([*commands, b"DATA\r\n"])
-            if len(self.under_way) > 1:
+            if joined:
                 yield from self._end(self.under_way[0])
             said = (yield from self._read(len(commands)))[-1 - count :]
-            wanted = transaction.heard(said[0], said[1:])
             (go,) = yield from self._read(1)
+            if joined and said[0].code == go.code == 503:
+                self.joins = False  # Haraka 3.3 does none of what comes with a message's end, for it may be smuggled
+                yield from self._data(transaction)
+                return
+            wanted = transaction.heard(said[0], said[1:])
         else:
             said = []
             for line in commands:

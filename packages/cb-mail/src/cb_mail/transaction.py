@@ -45,15 +45,15 @@ class Transaction:
     __slots__ = ("again", "answers", "chunks", "ended", "message", "number", "parameters", "pieces", "settled", "size")
 
     def __init__(self, number: int, message: Sendable, recipients: Iterable[Address]) -> None:
-        self.number = number
-        self.message = message
+        self.number: int = number
+        self.message: Sendable = message
         # None: no answer yet, or accepted.
         self.answers: dict[Address, RecipientResult | None] = dict.fromkeys(recipients)
         self.settled: list[RecipientResult] = []  # by an earlier transaction of the same message
         self.again: list[Address] = []
-        self.ended = False
-        self.size = 0
-        self.chunks = 1
+        self.ended: bool = False
+        self.size: int = 0
+        self.chunks: int = 1
         self.parameters: list[str] = []
         self.pieces: list[bytes | Attachment] = []
 

@@ -91,7 +91,7 @@ with Client("smtp://localhost", window=16, credentials=Credentials("anna", "secr
     assert_type(client.capabilities, Capabilities)
     client.send("text")  # type: ignore[arg-type]
 Client("smtp://localhost", tls="maybe")  # type: ignore[arg-type]
-Client("smtp://localhost", None)  # type: ignore[arg-type]
+Client("smtp://localhost", windows=2)  # type: ignore[call-arg]
 result = send(message, "smtps://anna@mail.example.com")
 assert_type(result.recipients, tuple[RecipientResult, ...])
 assert_type(result.of("refused", "unknown"), tuple[RecipientResult, ...])
