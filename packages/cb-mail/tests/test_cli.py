@@ -15,11 +15,24 @@ from pathlib import Path
 
 import cb_mail
 import pytest
-from cb_mail import Message, Spool
+import trustme
+from cb_mail import Message, Spool, cli_check
+from cb_mail.session import Capabilities
 from cb_mail.testing import Server
 from mail_support import command, free_port, until
 
 SEND = ("send", "--from", "me@example.com", "--to", "bob@example.org", "--subject", "Lunch ä")
+
+
+TALK = {
+    "tls": None,
+    "ca": None,
+    "helo": "",
+    "timeout": 5.0,
+    "bind": "",
+    "password_command": "",
+    "no_pipelining": False,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -389,6 +402,65 @@ def test_check(server: Server) -> None:
     done = command("check", "x.eml")
     assert done.returncode == 1
     assert "no From field" in done.stderr
+
+
+def test_check_over_tls(tmp_path: Path) -> None:
+    """What is offered before and after TLS, the certificate with its names and its end; an authority of one's own."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path("ca.pem")
+    certificate = tmp_path / "server.pem"
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    with Server(certificate=certificate, hide=["PIPELINING", "8BITMIME", "SMTPUTF8"]) as server:
+        url = server.url.replace("//", "//anna@")
+        line = ["check", url, "--tls", "starttls", "--ca", "ca.pem", "--password-command", "echo secret"]
+        done = command(*line)
+        found = json.loads(command(*line, "--format", "json").stdout)
+        refused = command("check", server.url, "--tls", "starttls")
+    assert done.returncode == 0, done.stderr
+    assert "before TLS     CHUNKING" in done.stdout
+    assert "names          127.0.0.1" in done.stdout
+    for advice in ("no PIPELINING: each message costs four", "no 8BITMIME: texts are sent", "no SMTPUTF8: addresses"):
+        assert f"cb-mail: {advice}" in done.stderr
+    assert found["tls"].startswith("TLSv1")
+    assert found["certificate"]["names"] == "127.0.0.1"
+    assert found["certificate"]["expires"].endswith("GMT")
+    assert ("STARTTLS" in found["before_tls"], "STARTTLS" in found["offers"]) == (True, False)
+    assert found["round_trip_ms"] > 0
+    assert (refused.returncode, refused.stderr.count("\n")) == (76, 1)
+
+
+def test_check_a_server_that_is_far_away() -> None:
+    """What to do about it; a server that offers nothing before TLS says so in its own words."""
+    with Server(faults=["EHLO:delay=0.001"]) as server:
+        assert "far away" not in command("check", server.url).stderr
+    capabilities = Capabilities("mx", {"PIPELINING": "", "CHUNKING": "", "8BITMIME": "", "SMTPUTF8": ""})
+    assert cli_check._advice(capabilities, 0.02) == ["far away (20 ms): use several --connections and --window 64"]
+    assert cli_check._advice(capabilities, 0.0001) == []
+    found = cli_check._before_tls({**TALK, "server": f"smtp://anna@127.0.0.1:{free_port()}"})
+    assert found.keys() == {"(nothing)"}
+    assert "connection refused" in found["(nothing)"]
+
+
+def test_check_what_is_no_server() -> None:
+    """An address and a message, for people and for programs."""
+    assert command("check", "a@bücher.example").stdout.splitlines() == [
+        "a@bücher.example: an address",
+        "for servers without SMTPUTF8: a@xn--bcher-kva.example",
+    ]
+    found = json.loads(command("check", "Jörg <jörg@example.org>", "--format", "json").stdout)
+    assert found == {"address": "jörg@example.org", "name": "Jörg", "needs_smtputf8": True}
+    Path("good.eml").write_bytes(Message("a@b.c", "d@e.f", "s", "t").as_bytes())
+    done = command("check", "good.eml", "--format", "json")
+    assert (done.returncode, json.loads(done.stdout)["warnings"]) == (0, [])
+    done = command("check", "good.eml")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_fixture(mail_server: Server) -> None:
+    """Pytest finds ``mail_server`` by itself; it is empty at the beginning."""
+    assert mail_server.messages == []
+    assert command(*SEND, "--server", mail_server.url, text="x").returncode == 0
+    assert len(mail_server.wait(1)) == 1
 
 
 def test_output_that_nobody_reads(server: Server) -> None:
