@@ -68,6 +68,52 @@ def node_modules(*packages: str) -> Path | None:
     return modules
 
 
+class Lmtp:
+    """A server of LMTP at a socket of Unix, for one connection: it refuses whoever is called *bad*."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.messages: list[tuple[list[str], bytes]] = []
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(str(path))
+        self._listening.listen()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join(30)
+        self._listening.close()
+
+    def _serve(self) -> None:
+        connection, _ = self._listening.accept()
+        with connection, connection.makefile("rwb", buffering=0) as file:
+            file.write(b"220 lmtp\r\n")
+            recipients: list[str] = []
+            while line := file.readline():
+                verb = line[:4].upper()
+                if verb == b"LHLO":
+                    file.write(b"250-lmtp\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 8BITMIME\r\n")
+                elif verb == b"RCPT":
+                    recipients.append(line.decode().split("<")[1].split(">")[0])
+                    file.write(b"550 5.1.1 Nobody\r\n" if recipients[-1].startswith("nobody") else b"250 Ok\r\n")
+                elif verb == b"DATA":
+                    file.write(b"354 Go\r\n")
+                    data = b"".join(iter(file.readline, b".\r\n"))
+                    wanted = [one for one in recipients if not one.startswith("nobody")]
+                    self.messages.append((wanted, data))
+                    for one in wanted:  # RFC 2033, 4.2: an answer for each of them
+                        file.write(b"452 4.2.2 Full\r\n" if one.startswith("full") else b"250 2.0.0 Kept\r\n")
+                    recipients = []
+                elif verb == b"QUIT":
+                    file.write(b"221 Bye\r\n")
+                    return
+                else:
+                    file.write(b"250 Ok\r\n")
+
+
 class Postfix:
     """A real Postfix in *folder*, on a free port of loopback, that delivers to a Maildir; its own, not the system's."""
 

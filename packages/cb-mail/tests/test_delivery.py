@@ -26,6 +26,7 @@ from cb_mail import (
     send,
 )
 from cb_mail.testing import Server
+from mail_support import Lmtp, until
 
 EXTENSIONS = [(), ("CHUNKING",), ("CHUNKING", "PIPELINING")]
 IDS = ["chunking", "pipelining", "plain"]
@@ -395,3 +396,59 @@ def test_what_is_no_server(url: str) -> None:
     with pytest.raises(ValueError, match="server") as caught:
         Client(url)
     assert "a:b" not in str(caught.value)
+
+
+def test_a_connection_that_is_not_there_any_more(deliver: Any) -> None:
+    """Cut while nothing was under way: made again, unseen, before the next message."""
+    with Server() as server:
+        with Client(server.url) as client:
+            assert client.send(mail(1)).ok
+            server.cut()
+            wire = client.wire
+            assert wire is not None
+            until(lambda: not server.connections)
+            assert client.send(mail(2)).ok
+            assert client.wire is not wire
+        assert len(deliver(server.url, [mail(3)])) == 1
+        assert len(server.wait(3)) == 3
+
+
+def test_a_server_that_says_more_than_it_is_asked() -> None:
+    """What nobody asked for cannot be matched: that connection is left, and results stay as they were."""
+    from cb_mail.delivery import Outcome
+    from cb_mail.delivery import deliver as plan
+    from cb_mail.reply import Replies
+    from cb_mail.session import READ, Capabilities
+
+    steps = plan([mail(1)], Capabilities("mx", {"PIPELINING": "", "CHUNKING": ""}), Replies())
+    assert next(steps) is not READ
+    assert next(steps) is READ
+    outcome = steps.send(b"250 Ok\r\n" * 4 + b"421 Idle for too long\r\n")
+    assert isinstance(outcome, Outcome)
+    assert outcome.result.ok
+    with pytest.raises(ConnectError, match="more than it is asked"):
+        next(steps)
+
+
+def test_asyncio_over_a_unix_socket(tmp_path: Path) -> None:
+    """`AsyncClient` takes lmtp:/// too; a socket that is not there is named."""
+
+    async def run() -> list[Result]:
+        async with AsyncClient(f"lmtp://{tmp_path}/s") as client:
+            return [await client.send(mail(1)), await client.send(mail(2))]
+
+    with pytest.raises(ConnectError, match=r"/s: no such file or directory"):
+        asyncio.run(run())
+    with Lmtp(tmp_path / "s") as server:
+        assert [result.ok for result in asyncio.run(run())] == [True, True]
+        assert len(server.messages) == 2
+
+
+def test_a_client_that_was_stopped() -> None:
+    """Aborted from elsewhere it connects no more; nothing was sent."""
+    with Server() as server, Client(server.url) as client:
+        assert client.send(mail(1)).ok
+        client.abort()
+        with pytest.raises(ConnectError, match="stopped"):
+            client.send(mail(2))
+        assert len(server.messages) == 1

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from cb_mail import Address, AddressError, Attachment, Client, ConnectError, HeaderError, Message, send
+from cb_mail.client import Settings
 from cb_mail.testing import Server
 
 
@@ -61,9 +62,12 @@ def test_7_any_file_can_be_attached(tmp_path: Path) -> None:
 
 
 def test_8_boundaries_and_names() -> None:
-    """A boundary is new each time and stands in no part; any file name arrives."""
-    one, two = (parsed(mail(attachments=[Attachment(b"x", "n")])).get_boundary() for _ in range(2))
-    assert one != two
+    """A boundary stands in no part, not even in one that quotes an earlier mail's; any file name arrives."""
+    one = str(parsed(mail(attachments=[Attachment(b"x", "n")])).get_boundary())
+    quoting = parsed(mail(text=f"--{one}\n\n--{one}--\n", attachments=[Attachment(b"x", "n")]))
+    assert quoting.get_boundary() != one
+    text, file = quoting.iter_parts()
+    assert (text.get_content().replace("\r", ""), file.get_content()) == (f"--{one}\n\n--{one}--\n", b"x")
     for name in ('with "quotes" and spaces.txt', "Zürich 東京.pdf", "x" * 200 + ".txt", "semi;colon=.txt"):
         (file,) = parsed(mail(attachments=[Attachment(b"x", name)])).iter_attachments()
         assert file.get_filename() == name
@@ -108,12 +112,12 @@ def test_13_and_14_tls_is_verified() -> None:
     context = Client("smtps://mail.example.com")._settings.context
     assert context
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
-    assert "keyfile" not in inspect.signature(Client).parameters
+    assert "keyfile" not in inspect.signature(Settings).parameters
 
 
 def test_15_a_time_out_and_what_was_refused() -> None:
     """There is a time-out by default; who was refused is in the result, not in a dict that nobody looks at."""
-    assert inspect.signature(Client).parameters["timeout"].default == 60
+    assert inspect.signature(Settings).parameters["timeout"].default == 60
     with Server(faults=["RCPT:550:bad@*"]) as server:
         result = send(mail(to=["good@example.com", "bad@example.com"]), server.url)
     assert not result.ok

@@ -18,7 +18,7 @@ __all__ = ["IDLE", "Wire", "client_context", "connect_error", "tls_error"]
 
 IDLE: Final = 10.0
 """Seconds after which a connection is made anew rather than trusted: nobody says when a router forgets one."""
-_TOGETHER: Final = 1 << 17  # octets that are copied to go out in one piece
+_TOGETHER: Final = 1 << 17  # octets: what is less is copied, to go out in one piece with what is beside it
 
 
 class Wire:
@@ -69,11 +69,16 @@ class Wire:
         """Send all of it."""
         self._used = time.monotonic()
         try:
-            if sum(map(len, data)) <= _TOGETHER:
-                self._socket.sendall(b"".join(data))
-            else:
-                for one in data:
-                    self._socket.sendall(one)
+            small: list[bytes] = []
+            for one in data:
+                if len(one) < _TOGETHER:
+                    small.append(one)
+                    continue
+                self._socket.sendall(b"".join(small))
+                self._socket.sendall(one)
+                small = []
+            if small:
+                self._socket.sendall(b"".join(small))
         except OSError as error:
             raise connect_error(self._place, error) from error
 
