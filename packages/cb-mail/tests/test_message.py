@@ -68,7 +68,21 @@ def test_receivers_once() -> None:
 
 @pytest.mark.parametrize(
     "subject",
-    ["word " * 60, "x" * 990, "x" * 2000, "ü" * 500, "a  b", " a", "a ", "=?", "東京" * 100, "mixed ü " * 30, ""],
+    [
+        "word " * 60,
+        "word " * 60 + "end",
+        "x" * 300 + " end",
+        "x" * 990,
+        "x" * 2000,
+        "ü" * 500,
+        "a  b",
+        " a",
+        "a ",
+        "=?",
+        "東京" * 100,
+        "mixed ü " * 30,
+        "",
+    ],
 )
 def test_long_and_odd_subjects(subject: str) -> None:
     """Folded at 78 where that can be, at 998 always; read back equal."""
@@ -86,6 +100,15 @@ def test_many_receivers_are_folded() -> None:
     assert max(map(len, raw.partition(b"\r\n\r\n")[0].split(b"\r\n"))) <= 78
     read = email.message_from_bytes(raw, policy=email.policy.default)
     assert len(read["To"].addresses) == 50
+    names = [
+        f"Empfängerin Nr. {number} mit einem Namen, der so lang ist, daß er nicht in eine Zeile geht"
+        for number in range(9)
+    ]
+    raw = mail(to=[Address(f"r{number}@example.com", name) for number, name in enumerate(names)]).as_bytes()
+    assert max(map(len, raw.partition(b"\r\n\r\n")[0].split(b"\r\n"))) <= 78
+    read = email.message_from_bytes(raw, policy=email.policy.default)
+    shown = [" ".join(one.display_name.split()) for one in read["To"].addresses]  # CPython adds a space between words
+    assert shown == names
 
 
 def test_dates() -> None:

@@ -64,8 +64,13 @@ def test_the_matrix(postfix: Postfix, authority: trustme.CA, tls: Any, chunking:
     with Client(url, tls=tls, context=context, chunking=chunking, pipelining=pipelining, window=4) as client:
         assert all(result.ok for result in client.send_many(messages))
     ids = {message.message_id for message in messages}
-    until(lambda: ids <= {read(raw)["id"] for raw in postfix.delivered(1)}, 90)  # others' may come late
-    found = {one["id"]: one for one in map(read, postfix.delivered(1))}
+    found: dict[str, dict[str, Any]] = {}
+
+    def came() -> bool:  # others' may come late
+        found.update({one["id"]: one for one in map(read, postfix.delivered(1))})
+        return ids <= found.keys()
+
+    until(came, 90)
     for number, message in enumerate(messages):
         one = found[message.message_id]
         assert (one["subject"], one["from"], one["defects"]) == (f"Nr. {number} ä", "Jörg <a@example.com>", [])

@@ -150,7 +150,7 @@ def test_killed_at_any_moment(path: Path, window: int, hide: tuple[str, ...]) ->
         with Spool(path) as spool:
             spool.put_merge(TEMPLATE, rows(count), key="k")
         while True:
-            target = seen + min(left, random.randrange(1, 80 if FULL else 40))
+            target = seen + min(left, random.randrange(1, 50 if FULL else 40))
             worker = subprocess.Popen([sys.executable, WORKER, path, server.url, str(window)])
             victims.put(worker)
             assert worker.wait(60) == -signal.SIGKILL

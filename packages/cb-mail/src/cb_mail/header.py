@@ -99,7 +99,7 @@ def phrase(name: str, *, utf8: bool = False) -> str:
 
 
 def addresses(name: str, listed: Iterable[str]) -> str:
-    """Return the field *name* with addresses that are written already, a line folded between two of them."""
+    """Return the field *name* with addresses that are written already, folded between two of them or before ``<``."""
     lines, current = [], f"{name}:"
     for number, one in enumerate(listed):
         head, _, tail = one.partition("\r\n")  # a long name is folded inside
@@ -116,7 +116,13 @@ def addresses(name: str, listed: Iterable[str]) -> str:
             *between, last = tail.split("\r\n")
             lines += [current, *between]
             current = last
-    return "\r\n".join([*lines, current])
+    lines.append(current)
+    return "\r\n".join(line if len(line) <= _WIDTH else _before_address(line) for line in lines)
+
+
+def _before_address(line: str) -> str:
+    name, mark, address = line.rpartition(" <")
+    return f"{name}\r\n{mark}{address}" if mark else line
 
 
 def parameter(name: str, value: str) -> str:
