@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -114,6 +115,15 @@ class Lmtp:
                     file.write(b"250 Ok\r\n")
 
 
+@contextlib.contextmanager
+def open_folder() -> Iterator[Path]:
+    """Return a folder that every user may enter; pytest closes its own to others whenever another session begins."""
+    with tempfile.TemporaryDirectory(prefix="cb-mail-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
 class Postfix:
     """A real Postfix in *folder*, on a free port of loopback, that delivers to a Maildir; its own, not the system's."""
 
@@ -131,9 +141,6 @@ class Postfix:
             path.mkdir(parents=True)
         for path in (data, self.maildir):
             shutil.chown(path, "postfix")
-        for above in (folder, *folder.parents):
-            if above.owner() == "root" and above != Path("/") and above.name:
-                above.chmod(above.stat().st_mode | 0o055)
         import pwd
 
         user = pwd.getpwnam("postfix")

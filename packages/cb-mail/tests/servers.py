@@ -172,9 +172,6 @@ def _laid_over(
     running.folder.mkdir()
     for path in (running.folder, *folder.glob("spool")):
         shutil.chown(path, "mail", "mail")
-    for above in (folder, *folder.parents):
-        if above.owner() == "root" and above != Path("/") and above.name:
-            above.chmod(above.stat().st_mode | 0o055)
     script = folder / "start.sh"
     script.write_text(
         f"mount -t overlay overlay -o lowerdir={root}/usr:/usr /usr"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import trustme
 from cb_mail import Attachment, Client, Message, Spool, Template
-from mail_support import Postfix, until
+from mail_support import Postfix, open_folder, until
 
 TEXT = "Dear Änna,\n.\n..dots\nFrom here on\ntrailing  \n"
 
@@ -24,13 +24,13 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture(scope="module")
-def postfix(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postfix]:
+def postfix(authority: trustme.CA) -> Iterator[Postfix]:
     """One Postfix for all tests here."""
-    folder = tmp_path_factory.mktemp("postfix")
-    certificate = folder / "server.pem"
-    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
-    with Postfix(folder / "mta", certificate) as server:
-        yield server
+    with open_folder() as folder:
+        certificate = folder / "server.pem"
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(certificate))
+        with Postfix(folder / "mta", certificate) as server:
+            yield server
 
 
 def read(raw: bytes) -> dict[str, Any]:

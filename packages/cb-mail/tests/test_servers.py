@@ -12,6 +12,7 @@ import pytest
 import servers
 import trustme
 from cb_mail import Attachment, Client, Message
+from mail_support import open_folder
 
 TEXT = "Dear Änna,\n.\n..dots\nFrom here on\ntrailing  \n"
 DATA = bytes(range(256)) * 300
@@ -21,16 +22,22 @@ DATA = bytes(range(256)) * 300
 @pytest.mark.xdist_group("servers")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", ["exim", "opensmtpd", "haraka", "maildev"])
-def test_the_matrix(name: str, tmp_path: Path) -> None:
+def test_the_matrix(name: str) -> None:
     """Plain, STARTTLS, TLS; with and without PIPELINING and CHUNKING: every message once, equal to what was sent."""
+    with open_folder() as folder:
+        send_each_way(name, folder)
+
+
+def send_each_way(name: str, folder: Path) -> None:
+    """Start the server in *folder*, send, and compare."""
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
-    certificate.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
-    certificate.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
+    certificate.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
     context = ssl.create_default_context()
     authority.configure_trust(context)
     sent: dict[str, Message] = {}
-    with getattr(servers, name)(tmp_path) as server:
+    with getattr(servers, name)(folder) as server:
         ways: list[tuple[Literal["none", "starttls", "implicit"], int]] = [("none", server.plain)]
         ways += [("starttls", server.plain)] if server.starttls else []
         ways += [("implicit", server.implicit)] if server.implicit else []
