@@ -101,8 +101,7 @@ def test_many_receivers_are_folded() -> None:
     read = email.message_from_bytes(raw, policy=email.policy.default)
     assert len(read["To"].addresses) == 50
     names = [
-        f"Empfängerin Nr. {number} mit einem Namen, der so lang ist, daß er nicht in eine Zeile geht"
-        for number in range(9)
+        f"Empfängerin Nr. {number} mit einem Namen, der länger wird, denn eine Zeile Raum hätte" for number in range(9)
     ]
     raw = mail(to=[Address(f"r{number}@example.com", name) for number, name in enumerate(names)]).as_bytes()
     assert max(map(len, raw.partition(b"\r\n\r\n")[0].split(b"\r\n"))) <= 78
