@@ -103,7 +103,7 @@ def exim(folder: Path) -> Iterator[Running]:
 
 @contextlib.contextmanager
 def opensmtpd(folder: Path) -> Iterator[Running]:
-    """OpenSMTPD: neither PIPELINING nor CHUNKING; and no TLS, for which Debian 12's and its OpenSSL do not agree.
+    """OpenSMTPD: neither PIPELINING nor CHUNKING; and no TLS: why is not known.
 
     Its key process ends each handshake with an internal error, with RSA and with ECDSA, TLS 1.2 and 1.3.
     """

@@ -26,7 +26,10 @@ def parsed(raw: bytes) -> Any:
 
 
 def test_the_format_of_a_message() -> None:
-    """10.0: From, To, Subject, a blank line, the body; with the Date and the Message-ID that a message has to have."""
+    """10.1 the format of a message.
+
+    From, To, Subject, a blank line, the body; with the Date and the Message-ID that a message has to have.
+    """
     message = Message(
         "Example Sender <sender@example.com>",
         "Example Receiver <receiver@example.com>",
@@ -49,12 +52,12 @@ def test_the_format_of_a_message() -> None:
 
 
 def test_a_name_with_an_address() -> None:
-    """10.1: what the book's `format_mail` is for."""
+    """10.1 a name with an address: what the book's `format_mail` is for."""
     assert str(Address("sender@example.com").with_name()) == "sender <sender@example.com>"
 
 
 def test_simple() -> None:
-    """10.1, simple.py: two receivers, one transaction, no login."""
+    """10.1 simple.py, two receivers: one transaction, no login."""
     sender = Address("sender@example.com").with_name()
     receivers = [Address(f"receiver{number}@example.com").with_name() for number in (1, 2)]
     message = Message(sender, receivers, "Example Subject", "This is a test mail example\n")
@@ -82,7 +85,10 @@ def test_simple() -> None:
 
 
 def test_the_session_and_its_options() -> None:
-    """10.1: host, port, our own name, a time-out, what to connect from; QUIT when the block ends."""
+    """10.1 a session and its options.
+
+    Host, port, our own name, a time-out, what to connect from; QUIT when the block ends.
+    """
     with Server() as server:
         url = f"smtp://{server.host}:{server.port}"
         with Client(url, helo="me.example.com", timeout=5, source_address=("127.0.0.1", 0)) as session:
@@ -109,7 +115,7 @@ def secure(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_login_ssl(secure: tuple[Path, Path]) -> None:
-    """10.2, login_ssl.py: TLS from the start, verified, and a login."""
+    """10.2 login_ssl.py: TLS from the start, verified, and a login."""
     certificate, root = secure
     context = ssl.create_default_context(cafile=str(root))
     message = Message("sender@example.com", "receiver@example.com", "Example Subject", "This is a test mail example\n")
@@ -136,7 +142,7 @@ def test_login_ssl(secure: tuple[Path, Path]) -> None:
 
 
 def test_html_mail(tmp_path: Path) -> None:
-    """10.3, html_mail.py: HTML in UTF-8, with a text version beside it."""
+    """10.3 html_mail.py: HTML in UTF-8, with a text version beside it."""
     html = "\n<h1>This is a title</h1>\n<h2>This is a sub title</h2>\n"
     html += "This is a paragraph <strong>with some bold text</strong>.\n"
     message = parsed(Message("sender@example.com", "receiver@example.com", "Example Subject", html=html).as_bytes())
@@ -155,7 +161,10 @@ def test_html_mail(tmp_path: Path) -> None:
 
 
 def test_attachment_html_mail(tmp_path: Path) -> None:
-    """10.4, attachment_html_mail.py: HTML and a text file, which arrives byte for byte under its name."""
+    """10.4 attachment_html_mail.py.
+
+    HTML and a text file, which arrives byte for byte under its name.
+    """
     path = tmp_path / "attachment.txt"
     path.write_text(LOREM)
     html = "<h1>Hello there!</h1>\nYou will find <strong>attachment.txt</strong> attached to this mail.\n"
@@ -177,13 +186,16 @@ def test_attachment_html_mail(tmp_path: Path) -> None:
 
 
 def test_could_not_send_mail() -> None:
-    """Throughout: what went wrong is said, with whether it is safe to try again."""
+    """10.1 "could not send mail": what went wrong is said, with whether it is safe to try again."""
     with pytest.raises(MailError, match=r"127.0.0.1:1: connection refused"):
         send(Message("a@example.com", "b@example.com", "s", "t"), "smtp://127.0.0.1:1")
 
 
 def test_a_task_of_somebody_elses_queue() -> None:
-    """README's task: its arguments survive JSON; what is tried again is a ConnectError, what is refused is not."""
+    """10.1 sending from a task queue.
+
+    README's task: its arguments survive JSON; what is tried again is a ConnectError, what is refused is not.
+    """
 
     def mail(url: str, *args: Any, **fields: Any) -> None:
         send(Message(*args, **fields), url).raise_for_refused()
