@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from datetime import timedelta
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from cb_riddles.site.database import from_url
 from riddles_support import command
 
+# test_postgresql.py runs some of these files again, on PostgreSQL.
+URL = os.environ.get("CB_RIDDLES_TEST_DATABASE")
+DATABASE = from_url(URL) if URL else {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
 if not settings.configured:
     settings.configure(
         SECRET_KEY="a key for tests",
         ALLOWED_HOSTS=["testserver"],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DATABASES={"default": DATABASE},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         INSTALLED_APPS=[
             "cb_riddles",
@@ -105,6 +110,7 @@ def site(data: Path, migrated: Path) -> Path:
 @pytest.fixture(autouse=True)
 def empty(database: None) -> Iterator[None]:
     """What a test writes is gone after it."""
+    from cb_riddles import revision
     from django.core.cache import cache
     from django.db import transaction
 
@@ -112,6 +118,7 @@ def empty(database: None) -> Iterator[None]:
         yield
         transaction.set_rollback(True)
     cache.clear()
+    revision.forget()
 
 
 @pytest.fixture

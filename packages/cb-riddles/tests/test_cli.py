@@ -69,7 +69,7 @@ def test_what_is_no_text_is_said(tmp_path: Path, site: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
-        (("import", "none.csv"), 1, "none.csv: No such file or directory"),
+        (("import", "none.csv"), 2, "none.csv: No such file or directory"),
         (("import", "riddles"), 2, "riddles: which format is it?"),
         (("show", "99"), 1, "there is no riddle 99"),
         (("fly",), 2, "No such command 'fly'"),

@@ -6,7 +6,7 @@ What stands here needs no database: the rules of the game. The app is ``"cb_ridd
 
 from __future__ import annotations
 
-from cb_riddles.play import Choice, faults, grade, option_key, option_order, streak
+from cb_riddles.play import Choice, faults, grade, option_key, option_order, share, streak
 
 __version__ = "0.1.0"
-__all__ = ["Choice", "__version__", "faults", "grade", "option_key", "option_order", "streak"]
+__all__ = ["Choice", "__version__", "faults", "grade", "option_key", "option_order", "share", "streak"]

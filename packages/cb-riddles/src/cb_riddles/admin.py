@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cb_riddles.models import Attempt, Category, Option, Riddle
@@ -34,7 +35,7 @@ class OptionFormSet(_FormSet):
         super().clean()
         kept = [form.cleaned_data for form in self.forms if form.is_valid() and form.cleaned_data]
         options = [(row.get("text", ""), row.get("correct", False)) for row in kept if not row.get("DELETE")]
-        if not any(self.errors) and (found := faults("-", options)):
+        if not any(self.errors) and (found := faults("-", options, gettext)):
             raise ValidationError([line[0].upper() + line[1:] + "." for line in found])
 
 
@@ -61,13 +62,13 @@ class RiddleAdmin(_RiddleAdmin):
     ordering: ClassVar[tuple[str, ...]] = ("-pub_date", "-id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Riddle]:
-        right = Count("attempt", filter=Q(attempt__correct=True))
-        return super().get_queryset(request).annotate(attempts=Count("attempt"), right=right)
+        return super().get_queryset(request).select_related("tally")
 
     @admin.display(description=_("success rate"))
     def success(self, riddle: Any) -> str:
         """Return how many of the answers were right."""
-        return f"{100 * riddle.right / riddle.attempts:.0f} % of {riddle.attempts}" if riddle.attempts else "-"
+        tally = getattr(riddle, "tally", None)
+        return f"{100 * tally.correct / tally.answers:.0f} % of {tally.answers}" if tally and tally.answers else "-"
 
 
 @admin.register(Category)

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from cb_riddles import limit, player, playing
 from cb_riddles.conf import current
+from cb_riddles.openapi import document
 from cb_riddles.paging import page
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ def _refused(status: int, why: str) -> JsonResponse:
 def index(request: HttpRequest) -> JsonResponse:
     """List riddles, newest first: ``q``, ``category``, and ``before``, which is the last page's ``next``."""
     try:
-        riddles, before = page(request.GET.dict(), current().LATEST)
+        found = page(request.GET.dict(), current().LATEST)
     except Http404 as error:
         return _refused(404, str(error))
-    return JsonResponse({"riddles": [_brief(riddle) for riddle in riddles], "next": before or None})
+    return JsonResponse({"riddles": [_brief(riddle) for riddle in found.riddles], "next": found.before or None})
 
 
 @require_safe
@@ -54,6 +55,13 @@ def detail(request: HttpRequest, riddle_id: int) -> JsonResponse:
     response = JsonResponse(_brief(opened.riddle) | more)
     player.remember(request, response, who)
     return response
+
+
+@require_safe
+def openapi(request: HttpRequest) -> JsonResponse:
+    """Give the description of this API."""
+    del request
+    return JsonResponse(document(reverse("riddles:index").rstrip("/") or "/"))
 
 
 @csrf_exempt  # JSON alone is taken, which no form of another site can send

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
 from django.core.checks import register
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ class RiddlesConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in
 
-        from cb_riddles import checks, player
+        from cb_riddles import checks, player, triggers
 
         register(checks.check_settings)
+        register(checks.check_database)
+        post_migrate.connect(triggers.install, sender=self, dispatch_uid="riddles.install")
         user_logged_in.connect(player.merge, dispatch_uid="riddles.merge")

@@ -50,7 +50,7 @@ def import_file(
             try:
                 raw = stack.enter_context(Path(file).open("rb"))
             except OSError as error:
-                raise Refused(f"{file}: {error.strerror}") from error
+                raise click.UsageError(f"{file}: {error.strerror} (is the name right, may you read it?)") from error
         size = Path(file).stat().st_size if file != "-" else 0
         lines: Iterable[bytes] = raw
         if size > 1_000_000 and sys.stderr.isatty():  # pragma: no cover - a terminal

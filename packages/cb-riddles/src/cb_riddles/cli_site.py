@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import click
 
@@ -17,7 +19,19 @@ from cb_riddles.errors import Refused
 @click.option("--name", "names", multiple=True, help="A host name that the site is known by; more than once for more.")
 @click.option("--https", is_flag=True, help="A proxy speaks TLS with visitors, and sets X-Forwarded-Proto.")
 @click.option("--sample", is_flag=True, help="Put the sample riddles in first, if there are none.")
-def serve(host: str, port: int, workers: int, names: tuple[str, ...], *, https: bool, sample: bool) -> None:
+@click.option("--durable", is_flag=True, help="SQLite waits for the disk at each answer: a power cut loses none.")
+@click.option("--dev", is_flag=True, help="For who writes templates: Django's own server, reloads, tells all it knows.")
+def serve(
+    host: str,
+    port: int,
+    workers: int,
+    names: tuple[str, ...],
+    *,
+    https: bool,
+    sample: bool,
+    durable: bool,
+    dev: bool,
+) -> None:
     """Serve the site. The first run makes the data folder, the secret key and the database.
 
     \b
@@ -26,11 +40,16 @@ def serve(host: str, port: int, workers: int, names: tuple[str, ...], *, https: 
     """
     from cb_riddles.site.server import Server
 
-    server = Server(host, port, workers, names, https=https)
+    local = host in {"127.0.0.1", "::1", "localhost"}
+    if dev and (https or not local):
+        raise click.UsageError("--dev tells visitors all it knows: it is for this machine alone")
+    if durable:
+        os.environ["CB_RIDDLES_DURABLE"] = "1"
+    server = Server(host, port, workers, names, https=https, dev=dev)
     server.prepare()
     _offer_sample(put=sample)
     click.echo(f"Serving on {server.url}riddles/ (the admin: {server.url}admin/; Ctrl-C stops)", err=True)
-    if host not in {"127.0.0.1", "::1", "localhost"} and not https:
+    if not local and not https:
         click.echo("Plain HTTP beyond this machine: passwords can be read (see --https)", err=True)
     server.run()
 
@@ -126,4 +145,38 @@ def manage(words: tuple[str, ...]) -> None:
     execute_from_command_line(["cb-riddles manage", *words])
 
 
-COMMANDS: tuple[click.Command, ...] = (serve, init, migrate, createadmin, check, manage)
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("--force", is_flag=True, help="Replace FILE.")
+def backup(file: str, *, force: bool) -> None:
+    """Copy the SQLite database to FILE, whole, while the site goes on; PostgreSQL has pg_dump.
+
+    \b
+    Example:
+      cb-riddles backup riddles-monday.sqlite3
+    """
+    ready.django()
+    from django.db import connection
+
+    from cb_riddles.site.backup import copy
+
+    if connection.vendor != "sqlite":
+        raise Refused("backup is for SQLite (use pg_dump for PostgreSQL)")
+    database = str(connection.settings_dict["NAME"])
+    if not Path(database).exists():
+        raise Refused(f"{database} is not there yet (cb-riddles migrate)")
+    click.echo(f"{file}: {copy(database, Path(file), force=force):,} bytes", err=True)
+
+
+@click.command()
+@click.option("--base", default="/riddles", show_default=True, help="Where the app's addresses begin.")
+def openapi(base: str) -> None:
+    """Print the OpenAPI document of the JSON API."""
+    import json
+
+    from cb_riddles.openapi import document
+
+    click.echo(json.dumps(document(base), indent=2))
+
+
+COMMANDS: tuple[click.Command, ...] = (serve, init, migrate, createadmin, check, backup, openapi, manage)

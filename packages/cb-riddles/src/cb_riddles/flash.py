@@ -21,8 +21,10 @@ def say(request: HttpRequest, response: HttpResponse, **words: Any) -> None:
 
 def heard(request: HttpRequest) -> dict[str, Any]:
     """Return the words said before, or nothing where there are none or they were meddled with."""
+    if COOKIE not in request.COOKIES:
+        return {}
     try:
-        words: dict[str, Any] = signing.loads(request.COOKIES.get(COOKIE, ""), salt=COOKIE, max_age=60)
+        words: dict[str, Any] = signing.loads(request.COOKIES[COOKIE], salt=COOKIE, max_age=60)
     except signing.BadSignature:
         return {}
     return words

@@ -2,6 +2,7 @@
 
 Riddle and Option have the fields of the book's models and its table names; migration 0001 makes exactly its schema. An
 Attempt is never changed: a right answer is *scored* the first time only, which a unique index makes true under races.
+Tally, Score and Revision are written by the database's own triggers (:mod:`cb_riddles.triggers`), and only read here.
 """
 
 from __future__ import annotations
@@ -115,3 +116,29 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.player}: {'right' if self.correct else 'wrong'}"
+
+
+class Tally(models.Model):
+    """How often a riddle was answered; a riddle that never was has none."""
+
+    riddle: models.OneToOneField[Riddle, Riddle] = models.OneToOneField(Riddle, models.CASCADE, primary_key=True)
+    answers: models.IntegerField[int, int] = models.IntegerField()
+    correct: models.IntegerField[int, int] = models.IntegerField()
+
+
+class Score(models.Model):
+    """How many riddles a user has solved; visitors, who have no name, have none."""
+
+    player: models.CharField[str, str] = models.CharField(max_length=64, primary_key=True)
+    solved: models.IntegerField[int, int] = models.IntegerField()
+
+    class Meta:
+        """The index of the leaders' page."""
+
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["-solved", "player"], name="riddles_leaders")]
+
+
+class Revision(models.Model):
+    """One row: a number that is another one after every change of riddles, options or categories."""
+
+    token: models.BigIntegerField[int, int] = models.BigIntegerField()

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
 TEXT_LENGTH = 255
 """How long a riddle's text and an option's may be, in characters."""
@@ -28,33 +28,39 @@ class Choice:
     correct: bool = False
 
 
-def faults(riddle_text: str, options: Sequence[tuple[str, bool]]) -> list[str]:
+def faults(riddle_text: str, options: Sequence[tuple[str, bool]], translate: Callable[[str], str] = str) -> list[str]:
     """Return what is wrong with a riddle and its *options* (text, correct), each as one line; empty when all is well.
 
-    A riddle has a text, at least two different options, and at least one of them is correct.
+    A riddle has a text, at least two different options, and at least one of them is correct. The lines are English,
+    unless *translate* knows them in another language.
 
     >>> faults("What has keys and opens no lock?", [("A piano", True), ("A map", False)])
     []
     >>> faults("What has keys and opens no lock?", [("A piano", False)])
     ['a riddle needs two options at least, not 1', 'no option is correct']
     """
-    texts = [text.strip() for text, _ in options]
+    _ = translate
+    texts = [option[0].strip() for option in options]
     found = []
     if not riddle_text.strip():
-        found.append("the riddle has no text")
+        found.append(_("the riddle has no text"))
     for text in (riddle_text, *texts):
         if len(text) > TEXT_LENGTH:
-            found.append(f"{text[:20]!r}... has {len(text)} characters (at most {TEXT_LENGTH})")
+            found.append(
+                _("'{text}...' has {count} characters (at most {most})").format(
+                    text=text[:20], count=len(text), most=TEXT_LENGTH
+                )
+            )
         if "\0" in text:
-            found.append(f"{text[:20]!r} holds a NUL character")
+            found.append(_("{text!r} holds a NUL character").format(text=text[:20]))
     if len(texts) < 2:
-        found.append(f"a riddle needs two options at least, not {len(texts)}")
+        found.append(_("a riddle needs two options at least, not {count}").format(count=len(texts)))
     if not all(texts):
-        found.append("an option has no text")
+        found.append(_("an option has no text"))
     if twice := sorted({text for text in texts if text and texts.count(text) > 1}):
-        found.append(f"the option {twice[0]!r} is there twice")
-    if options and not any(correct for _, correct in options):
-        found.append("no option is correct")
+        found.append(_("the option {text!r} is there twice").format(text=twice[0]))
+    if options and not any(correct for _text, correct in options):
+        found.append(_("no option is correct"))
     return found
 
 
@@ -115,3 +121,16 @@ def streak(days: Collection[date], today: date) -> int:
         length += 1
         day -= timedelta(days=1)
     return length
+
+
+def share(results: Sequence[bool], day: date, days: int, url: str) -> str:
+    """Return what a player may send to others of the riddle of the *day*: how it went, and nothing of the riddle.
+
+    *results* are the answers in their order, *days* the streak.
+
+    >>> print(share([False, True], date(2026, 3, 1), 4, "https://example.org/today/"))
+    2026-03-01 🟥🟩 (4)
+    https://example.org/today/
+    """
+    squares = "".join("🟩" if right else "🟥" for right in results[-20:])
+    return f"{day.isoformat()} {squares} ({days})\n{url}"

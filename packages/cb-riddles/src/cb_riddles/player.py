@@ -24,12 +24,14 @@ def of(request: HttpRequest) -> str:
 
 def visitor(request: HttpRequest) -> str:
     """Return the visitor's name in the cookie, or nothing where there is none or it was meddled with."""
+    if COOKIE not in request.COOKIES:
+        return ""
     return str(request.get_signed_cookie(COOKIE, default="", salt=COOKIE))
 
 
 def remember(request: HttpRequest, response: HttpResponse, player: str) -> None:
-    """Give a visitor the cookie, if there is none yet."""
-    if player.startswith("v") and visitor(request) != player:
+    """Give a visitor the cookie, if it is not there yet."""
+    if player.startswith("v") and not request.COOKIES.get(COOKIE, "").startswith(f"{player}:"):
         response.set_signed_cookie(
             COOKIE, player, salt=COOKIE, max_age=_YEAR, httponly=True, samesite="Lax", secure=request.is_secure()
         )

@@ -11,10 +11,13 @@ from django.http import Http404
 from cb_riddles.conf import current
 from cb_riddles.models import Attempt, Option, Riddle
 from cb_riddles.play import Choice, grade, option_key, option_order
+from cb_riddles.revision import recall, stamp_of
 from cb_riddles.signals import riddle_answered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from cb_riddles.revision import Stamp
 
 
 class UnknownOption(Exception):
@@ -43,10 +46,17 @@ class Open:
 
     def shown(self, player: str) -> list[Shown]:
         """Return the options in the order in which *player* sees them."""
-        texts = {choice.id: choice.text for choice in self.choices}
-        key = settings.SECRET_KEY
-        ids = option_order(key, player, texts) if current().SHUFFLE else list(texts)
-        return [Shown(option_key(key, id_), texts[id_]) for id_ in ids]
+        shown = dict(zip((choice.id for choice in self.choices), self.all_shown(), strict=True))
+        return [shown[id_] for id_ in order(player, shown)]
+
+    def all_shown(self) -> list[Shown]:
+        """Return the options in the author's order, which nobody may see."""
+        return [Shown(option_key(settings.SECRET_KEY, choice.id), choice.text) for choice in self.choices]
+
+
+def order(player: str, ids: Iterable[int]) -> list[int]:
+    """Return options' *ids* in the order in which *player* sees them."""
+    return option_order(settings.SECRET_KEY, player, ids) if current().SHUFFLE else list(ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +69,43 @@ class Outcome:
     explanation: str
 
 
-def find(riddle_id: int, *, hidden: bool = False) -> Open:
-    """Return a riddle that is published, in one query; with *hidden*, one that is not, too.
+def find(riddle_id: int) -> Open:
+    """Return a riddle that is published: from memory while nothing has changed, and one query in either case.
+
+    Raises:
+        Http404: There is none.
+    """
+    return recall(("open", riddle_id), lambda: load(riddle_id))
+
+
+def load(riddle_id: int) -> tuple[Open, Stamp | None]:
+    """Return a riddle that is published, from the database, and the stamp.
 
     Raises:
         Http404: There is none.
     """
     try:
-        options = list(Option.objects.of(riddle_id))
-        if options:
-            riddle = options[0].riddle
-        else:  # no options yet, or not published
-            riddle = (Riddle.objects.all() if hidden else Riddle.objects.published()).get(pk=riddle_id)
-            options = list(riddle.option_set.order_by("id")) if hidden else []
+        if options := list(Option.objects.of(riddle_id)):
+            return _opened(options[0].riddle, options), stamp_of(options[0])
+        return _opened(Riddle.objects.published().get(pk=riddle_id), ()), None  # it has no options yet
     except (Riddle.DoesNotExist, OverflowError):
         raise Http404("No such riddle.") from None
+
+
+def preview(riddle_id: int) -> Open:
+    """Return a riddle that may not be published yet.
+
+    Raises:
+        Http404: There is none.
+    """
+    try:
+        riddle = Riddle.objects.get(pk=riddle_id)
+    except (Riddle.DoesNotExist, OverflowError):
+        raise Http404("No such riddle.") from None
+    return _opened(riddle, riddle.option_set.order_by("id"))
+
+
+def _opened(riddle: Riddle, options: Iterable[Option]) -> Open:
     return Open(riddle, tuple(Choice(option.pk, option.text, option.correct) for option in options))
 
 

@@ -6,7 +6,7 @@ import hashlib
 from datetime import datetime, time
 from typing import TYPE_CHECKING
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connections, models, router, transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from datetime import date
 
     from cb_riddles.models import Attempt, Option, Riddle
+
+
+# One statement where the ORM needs two, and a third when the answer was right before.
+_KEEP = """
+INSERT INTO riddles_attempt (riddle_id, player, correct, created, scored) VALUES (%s, %s, %s, %s,
+%s AND NOT EXISTS (SELECT 1 FROM riddles_attempt WHERE riddle_id = %s AND player = %s AND scored)) RETURNING scored
+"""
 
 
 class RiddleManager(models.Manager["Riddle"]):
@@ -45,13 +52,15 @@ class RiddleManager(models.Manager["Riddle"]):
         now = timezone.now()
         begin = timezone.make_aware(datetime.combine(day, time.min))
         # What is published later in the day must not change it, unless there is nothing else.
-        riddles = self.published(min(begin, now)).order_by("id")
-        if not (count := riddles.count()):
-            riddles = self.published(now).order_by("id")
-            count = riddles.count()
+        riddles = self.published(min(begin, now))
+        if not (last := riddles.order_by("-id").first()):
+            riddles = self.published(now)
+            last = riddles.order_by("-id").first()
+        if not (first := riddles.order_by("id").first()) or not last:
+            return None
+        # The first one from some id on: as many steps in the index as for any other, however many riddles there are.
         number = int.from_bytes(hashlib.sha256(day.isoformat().encode()).digest()[:8])
-        place = number % max(count, 1)
-        return next(iter(riddles[place : place + 1]), None)
+        return riddles.filter(pk__gte=first.pk + number % (last.pk - first.pk + 1)).order_by("id").first()
 
     def unwinnable(self) -> models.QuerySet[Riddle]:
         """Return the riddles that nobody can answer: fewer than two options, or none correct."""
@@ -64,7 +73,9 @@ class OptionManager(models.Manager["Option"]):
 
     def of(self, riddle_id: int, now: datetime | None = None) -> Iterable[Option]:
         """Return the options of a riddle that is published, each with its riddle: one query."""
-        found = self.filter(riddle_id=riddle_id, riddle__pub_date__lte=now or timezone.now())
+        from cb_riddles.revision import stamped
+
+        found = stamped(self.filter(riddle_id=riddle_id, riddle__pub_date__lte=now or timezone.now()))
         return found.select_related("riddle", "riddle__category").order_by("id")
 
 
@@ -73,20 +84,28 @@ class AttemptManager(models.Manager["Attempt"]):
 
     def keep(self, riddle_id: int, player: str, *, correct: bool) -> bool:
         """Keep an answer; return whether it scored: right, and this player's first right one for this riddle."""
-        attempt = self.model(riddle_id=riddle_id, player=player, correct=correct, scored=correct)
-        try:
-            with transaction.atomic():
-                attempt.save(force_insert=True)
-        except IntegrityError:
-            if not correct:
-                raise  # the riddle is gone
-            attempt.scored = False
-            attempt.save(force_insert=True)
-        return attempt.scored
+        connection = connections[router.db_for_write(self.model)]
+        created = connection.ops.adapt_datetimefield_value(timezone.now())
+        values = [riddle_id, player, correct, created, correct, riddle_id, player]
+        while True:
+            try:
+                with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+                    cursor.execute(_KEEP, values)
+                    return bool(cursor.fetchone()[0])
+            except IntegrityError:
+                if not correct or not self.filter(riddle_id=riddle_id, player=player, scored=True).exists():
+                    raise  # the riddle is gone
+                # Another answer scored between the look and the insert: this one will see it.
 
     def solved(self, player: str) -> models.QuerySet[Attempt]:
         """Return what *player* has solved: one attempt for each riddle."""
         return self.filter(player=player, scored=True)
+
+    def results(self, player: str, riddle: Riddle) -> list[bool]:
+        """Return which of *player*'s answers to a riddle were right, in their order, up to the first right one."""
+        own = self.filter(player=player, riddle=riddle).order_by("id").values_list("correct", flat=True)
+        results = list(own[:100])
+        return results[: results.index(True) + 1] if True in results else []
 
     def days(self, player: str) -> set[date]:
         """Return the days on which *player* gave a right answer, in the current time zone."""
@@ -94,6 +113,8 @@ class AttemptManager(models.Manager["Attempt"]):
         return {timezone.localtime(created).date() for created in right.values_list("created", flat=True)}
 
     def leaders(self, count: int = 10) -> list[tuple[str, int]]:
-        """Return the *count* users who solved most, as (player, solved); reads every scored attempt of users."""
-        solved = self.filter(scored=True, player__startswith="u").values("player").annotate(n=Count("id"))
-        return [(row["player"], row["n"]) for row in solved.order_by("-n", "player")[:count]]
+        """Return the *count* users who solved most, as (player, solved): as many steps in an index."""
+        from cb_riddles.models import Score
+
+        best = Score.objects.filter(solved__gt=0).order_by("-solved", "player")
+        return list(best.values_list("player", "solved")[:count])

@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("today/", views.today, name="today"),
     path("me/", views.me, name="me"),
     path("leaders/", views.leaders, name="leaders"),
+    path("api/openapi.json", api.openapi, name="openapi"),
     path("api/riddles/", api.index, name="api-index"),
     path("api/riddles/<int:riddle_id>/", api.detail, name="api-detail"),
     path("api/riddles/<int:riddle_id>/answer/", api.answer, name="api-answer"),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from django.contrib.auth import get_user_model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,11 +15,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
-from cb_riddles import flash, limit, player, playing
+from cb_riddles import flash, limit, pages, player, playing
 from cb_riddles.conf import current
 from cb_riddles.models import Attempt, Riddle
-from cb_riddles.paging import page
-from cb_riddles.play import streak
+from cb_riddles.play import share, streak
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,14 +28,15 @@ if TYPE_CHECKING:
 def index(request: HttpRequest) -> HttpResponse:
     """List the newest riddles, or those that a search, a category or a place in the list asks for."""
     asked = {key: request.GET[key] for key in ("q", "category", "before") if request.GET.get(key)}
-    riddles, before = page(asked, current().LATEST)
-    context: dict[str, Any] = {"latest_riddles": riddles, "asked": asked}
-    if before:
-        context["older"] = f"?{urlencode({**asked, 'before': before})}"
-    if (said := flash.heard(request)).get("correct"):
-        context["message"] = _("Nice! Choose another one!")
-        context["explanation"] = said.get("explanation", "")
-    response = render(request, "riddles/index.html", context)
+    said = flash.heard(request)
+    if not said and (kept := pages.listed(request, asked)):
+        response = HttpResponse(kept)
+    else:
+        context, _stamp = pages.listing(asked, current().LATEST)
+        if said.get("correct"):
+            context["message"] = _("Nice! Choose another one!")
+            context["explanation"] = said.get("explanation", "")
+        response = render(request, "riddles/index.html", context)
     flash.forget(request, response)
     return response
 
@@ -45,18 +45,25 @@ def index(request: HttpRequest) -> HttpResponse:
 @csrf_protect
 def detail(request: HttpRequest, riddle_id: int) -> HttpResponse:
     """Show a riddle and its options; one that is not published yet to those who may see it in the admin."""
+    said = flash.heard(request)
+    mine = said if said.get("riddle") == riddle_id else {}
+    who = player.of(request)
     try:
+        if not mine and (kept := pages.riddle(request, riddle_id)):
+            response = HttpResponse(kept.whole(get_token(request), who))
+            player.remember(request, response, who)
+            flash.forget(request, response)
+            return response
         opened = playing.find(riddle_id)
     except Http404:
         user: Any = getattr(request, "user", None)
         if user is None or not user.has_perm("riddles.view_riddle"):
             raise
-        opened = playing.find(riddle_id, hidden=True)
-    said = flash.heard(request)
-    mine = said if said.get("riddle") == riddle_id else {}
+        opened = playing.preview(riddle_id)
     response = _riddle(
         request,
         opened,
+        who,
         error=_("Wrong Answer!") if mine else "",
         explanation=mine.get("explanation", ""),
         chosen=mine.get("chosen", ()),
@@ -79,7 +86,7 @@ def answer(request: HttpRequest, riddle_id: int) -> HttpResponse:
     try:
         outcome = playing.answer(opened, who, keys)
     except playing.UnknownOption:
-        return _riddle(request, opened, error=_("Option does not exist"), status=422)
+        return _riddle(request, opened, who, error=_("Option does not exist"), status=422)
     to = reverse("riddles:index") if outcome.correct else reverse("riddles:detail", args=[riddle_id])
     response = HttpResponseRedirect(to, status=303)
     words: dict[str, Any] = {"correct": True} if outcome.correct else {"riddle": riddle_id, "chosen": keys}
@@ -92,13 +99,13 @@ def answer(request: HttpRequest, riddle_id: int) -> HttpResponse:
 def _riddle(
     request: HttpRequest,
     opened: playing.Open,
+    who: str,
     *,
     error: str = "",
     explanation: str = "",
     chosen: Sequence[str] = (),
     status: int = 200,
 ) -> HttpResponse:
-    who = player.of(request)
     context = {
         "riddle": opened.riddle,
         "options": opened.shown(who),
@@ -125,12 +132,15 @@ def today(request: HttpRequest) -> HttpResponse:
 @never_cache
 def me(request: HttpRequest) -> HttpResponse:
     """Show the player how many riddles are solved, and for how many days in a row."""
-    who = player.of(request)
+    who, today_ = player.of(request), timezone.localdate()
+    days = streak(Attempt.objects.days(who), today_)
     context = {
         "solved": Attempt.objects.solved(who).count(),
         "available": Riddle.objects.published().count(),
-        "streak": streak(Attempt.objects.days(who), timezone.localdate()),
+        "streak": days,
     }
+    if (riddle := Riddle.objects.of_the_day(today_)) and (results := Attempt.objects.results(who, riddle)):
+        context["share"] = share(results, today_, days, request.build_absolute_uri(reverse("riddles:today")))
     return render(request, "riddles/me.html", context)
 
 

@@ -22,6 +22,7 @@ class Server:
     workers: int
     names: tuple[str, ...]
     https: bool = field(kw_only=True)
+    dev: bool = field(default=False, kw_only=True)
 
     @property
     def url(self) -> str:
@@ -44,6 +45,8 @@ class Server:
             raise NoEnvironment(f"{self.host}:{self.port}: {error.strerror} (choose another: --port)") from error
         if self.names:
             os.environ["CB_RIDDLES_HOSTS"] = ",".join(["localhost", "127.0.0.1", "[::1]", *self.names])
+        if self.dev:
+            os.environ["CB_RIDDLES_DEBUG"] = "1"
         if self.https:
             os.environ["CB_RIDDLES_PROXY"] = "1"
         ready.migrated(http=not self.https)
@@ -54,6 +57,12 @@ class Server:
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM."""
+        if self.dev:
+            from django.core.management import call_command
+
+            address = f"[{self.host}]" if ":" in self.host else self.host
+            call_command("runserver", f"{address}:{self.port}")
+            return
         from granian import Granian
         from granian.constants import Interfaces
         from granian.log import LogLevels

@@ -2,7 +2,8 @@
 
 The environment changes them:
 CB_RIDDLES_DATA, CB_RIDDLES_SECRET_KEY, CB_RIDDLES_HOSTS (names, with commas), CB_RIDDLES_HTTP=1 (no TLS),
-CB_RIDDLES_PROXY=1 (a proxy sets X-Forwarded-Proto), DATABASE_URL, CACHE_URL (redis://...).
+CB_RIDDLES_PROXY=1 (a proxy sets X-Forwarded-Proto), CB_RIDDLES_DURABLE=1 (SQLite waits for the disk at each answer),
+CB_RIDDLES_DEBUG=1 (for who writes templates), DATABASE_URL, CACHE_URL (redis://...).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from cb_riddles.site.database import from_url, sqlite
 _FOLDER = data.folder()
 _TLS = os.environ.get("CB_RIDDLES_HTTP") != "1"
 
+if os.environ.get("CB_RIDDLES_DEBUG") == "1":  # serve --dev
+    DEBUG: bool = True
 SECRET_KEY: str = data.secret_key()
 ALLOWED_HOSTS: list[str] = os.environ.get("CB_RIDDLES_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
 CSRF_TRUSTED_ORIGINS: list[str] = [f"https://{host}" for host in ALLOWED_HOSTS if _TLS and host != "*"]
@@ -65,7 +68,7 @@ _VALIDATORS = ("UserAttributeSimilarity", "MinimumLength", "CommonPassword", "Nu
 AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": f"django.contrib.auth.password_validation.{name}Validator"} for name in _VALIDATORS
 ]
-LANGUAGES: list[tuple[str, str]] = [("en", "English")]
+LANGUAGES: list[tuple[str, str]] = [("en", "English"), ("es", "Español")]
 USE_TZ: bool = True
 
 STATIC_URL: str = "static/"

@@ -1,0 +1,245 @@
+"""Pages that are kept in memory are never old, and counters are never wrong, whoever writes by whatever way."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cb_riddles import revision, triggers
+from cb_riddles.models import Attempt, Category, Option, Revision, Riddle, Score, Tally
+from django.contrib.auth import get_user_model
+from django.core.checks import run_checks
+from django.db import connection, transaction
+from django.db.models import Count, Q
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def text(path: str, **more: Any) -> str:
+    """A page as somebody sees it who was never here."""
+    return Client().get(path, **more).content.decode()
+
+
+def asked(client: Client, path: str) -> int:
+    """How many queries a page takes."""
+    with CaptureQueriesContext(connection) as queries:
+        client.get(path)
+    return len(queries)
+
+
+def by_hand(sql: str) -> None:
+    """Change the database past the ORM."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+CHANGES: dict[str, Callable[[Riddle], Any]] = {
+    "save": lambda riddle: Riddle(pk=riddle.pk, riddle_text="Changed", category=riddle.category).save(),
+    "update": lambda _: Riddle.objects.update(riddle_text="Changed"),
+    "bulk_create": lambda _: Riddle.objects.bulk_create([Riddle(riddle_text="Changed")]),
+    "by hand": lambda _: by_hand("UPDATE riddles_riddle SET riddle_text = 'Changed'"),
+    "category": lambda _: Category.objects.update(name="Changed"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_change_is_seen_at_once(make: Any, change: Any) -> None:
+    """The list was asked for and kept; after a change by any way the next one shows it."""
+    riddle = make("Before", category=Category.objects.create(name="Things", slug="things"))
+    assert "Changed" not in text("/riddles/")
+    assert "Changed" not in text("/riddles/")
+    change(riddle)
+    assert "Changed" in text("/riddles/")
+
+
+def test_an_options_change_is_seen_at_once(client: Client, make: Any, key: Any) -> None:
+    """A riddle's page, its JSON and what is right: none is older than the database."""
+    riddle = make()
+    paths = (riddle.get_absolute_url(), f"/riddles/api/riddles/{riddle.pk}/")
+    sent = {"option": key(riddle, "A map")}
+    for _ in range(2):
+        assert client.post(f"{paths[0]}answer/", sent)["Location"] == paths[0]
+        assert all("A map" in text(path) for path in paths)
+    Option.objects.filter(text="A map").update(text="A card", correct=True)
+    Option.objects.filter(text="A piano").update(correct=False)
+    assert all("A card" in text(path) and "A map" not in text(path) for path in paths)
+    assert client.post(f"{paths[0]}answer/", sent)["Location"] == "/riddles/"
+    riddle.delete()
+    assert [Client().get(path).status_code for path in paths] == [404, 404]
+    assert client.post(f"{paths[0]}answer/", sent).status_code == 404
+
+
+def test_a_riddle_appears_when_its_time_comes(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written when a riddle's date comes, and the kept list is left all the same."""
+    make("Now")
+    make("Tomorrow", age=-1)
+    assert "Tomorrow" not in text("/riddles/")
+    tomorrow = timezone.now() + dt.timedelta(days=1, minutes=1)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: tomorrow)
+    assert "Tomorrow" in text("/riddles/")
+
+
+def test_what_is_rolled_back_is_not_kept(make: Any) -> None:
+    """A page that was rendered in a transaction that came to nothing is shown to nobody else."""
+    make("Before")
+    before = text("/riddles/")
+    with transaction.atomic():
+        Riddle.objects.update(riddle_text="Changed")
+        assert "Changed" in text("/riddles/")
+        transaction.set_rollback(True)
+    assert text("/riddles/") == before
+    Riddle.objects.update(riddle_text="Other")
+    assert "Other" in text("/riddles/")
+
+
+def test_pages_take_one_query(client: Client, make: Any, key: Any) -> None:
+    """One for each page and two for an answer, kept or not, right, wrong or again; one more after a change."""
+    riddle = make(category=Category.objects.create(name="Things", slug="things"))
+    pages = (
+        "",
+        "?category=things",
+        "?q=keys",
+        f"{riddle.pk}/",
+        f"api/riddles/{riddle.pk}/",
+        "api/riddles/",
+        "leaders/",
+    )
+    assert [asked(client, f"/riddles/{path}") for path in pages] == [1] * len(pages)
+    assert [asked(client, f"/riddles/{path}") for path in pages] == [1] * len(pages)
+    revision.forget()
+    for _ in range(2):
+        for option in ("A map", "A piano"):
+            sent = {"option": key(riddle, option)}
+            with CaptureQueriesContext(connection) as queries:
+                client.post(f"/riddles/{riddle.pk}/answer/", sent)
+            assert sum("SAVEPOINT" not in query["sql"] for query in queries) == 2
+    text("/riddles/")
+    make("Another")
+    assert [asked(Client(), "/riddles/") for _ in range(3)] == [2, 1, 1]
+
+
+@pytest.fixture
+def own_templates(tmp_path: Path) -> Any:
+    """A site that shows on its pages who is logged in."""
+    from django.conf import settings
+
+    (tmp_path / "riddles").mkdir()
+    base = "<p>{{ user.username }}</p>{% block content %}{% endblock %}"
+    (tmp_path / "riddles" / "base.html").write_text(base, encoding="utf-8")
+    with override_settings(TEMPLATES=[settings.TEMPLATES[0] | {"DIRS": [tmp_path]}]):
+        yield
+
+
+@pytest.mark.usefixtures("own_templates")
+def test_pages_of_the_sites_own_are_made_for_each(client: Client, make: Any) -> None:
+    """Where a template is replaced, nobody sees what was made for another."""
+    riddle = make()
+    client.force_login(get_user_model().objects.create_user("ada"))
+    for path in ("/riddles/", riddle.get_absolute_url()):
+        assert "<p>ada</p>" in client.get(path).content.decode()
+        assert "<p></p>" in text(path)
+        assert "<p>ada</p>" in client.get(path).content.decode()
+
+
+def test_each_visitor_has_a_token_and_a_cookie_of_their_own(make: Any) -> None:
+    """Of a kept page only what is everybody's is kept."""
+    riddle = make()
+    seen = [Client().get(riddle.get_absolute_url()) for _ in range(3)]
+    for name in ("csrftoken", "riddles_player"):
+        assert len({response.cookies[name].value for response in seen}) == 3
+    tokens = {response.content.partition(b'csrfmiddlewaretoken" value="')[2][:64] for response in seen}
+    assert len(tokens) == 3
+
+
+def test_each_language_has_its_page(make: Any) -> None:
+    """What was kept for one language is not shown in another."""
+    make()
+    pages = [text("/riddles/", headers={"accept-language": language}) for language in ("en", "es", "en", "es")]
+    assert ['<html lang="en">' in page for page in pages] == [True, False, True, False]
+
+
+@override_settings(DEBUG=True)
+def test_a_developer_sees_changes_of_templates(client: Client, make: Any) -> None:
+    """With DEBUG nothing is kept."""
+    make()
+    assert client.get("/riddles/").context
+    assert client.get("/riddles/").context
+
+
+def test_memory_is_bounded(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it is full, all goes; what is old goes too."""
+    monkeypatch.setattr(revision, "MOST", 2)
+    riddles = [make(str(n)) for n in range(4)]
+    for riddle in riddles:
+        text(riddle.get_absolute_url())
+        assert len(revision._kept) <= 2
+    monkeypatch.setattr(revision, "AGE", -1)
+    assert asked(Client(), riddles[-1].get_absolute_url()) == 1
+
+
+def counted() -> tuple[Any, Any]:
+    """What the counters should say."""
+    right = Count("id", filter=Q(correct=True))
+    tallies = Attempt.objects.values("riddle").annotate(n=Count("id"), right=right).values_list("riddle", "n", "right")
+    users = Attempt.objects.filter(scored=True, player__startswith="u").values("player").annotate(n=Count("id"))
+    return sorted(tallies), sorted(users.values_list("player", "n"))
+
+
+def counters() -> tuple[Any, Any]:
+    """What they do say."""
+    tallies = Tally.objects.filter(answers__gt=0).values_list("riddle", "answers", "correct")
+    return sorted(tallies), sorted(Score.objects.filter(solved__gt=0).values_list("player", "solved"))
+
+
+STEP = st.tuples(st.integers(0, 2), st.sampled_from(["u1", "u2", "vx"]), st.booleans())
+
+
+@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(STEP, max_size=12), st.integers(0, 3))
+def test_counters_are_exact(make: Any, steps: list[tuple[int, str, bool]], after: int) -> None:
+    """Answers, merged players, deleted answers, users and riddles: tallies and scores are what counting would say."""
+    with transaction.atomic():
+        riddles = [make(str(n)) for n in range(3)]
+        for n, player, correct in steps:
+            Attempt.objects.keep(riddles[n].pk, player, correct=correct)
+        assert counters() == counted()
+        if after == 1:
+            Attempt.objects.filter(player="vx").update(player="u3")
+        elif after == 2:
+            Attempt.objects.filter(riddle=riddles[0]).delete()
+        elif after == 3:
+            riddles[1].delete()
+        assert counters() == counted()
+        transaction.set_rollback(True)
+
+
+def test_what_was_there_before_is_counted(make: Any) -> None:
+    """The first installation, and the one after ``flush``, counts what is there; the next leaves all as it is."""
+    Attempt.objects.keep(make().pk, "u1", correct=True)
+    Tally.objects.all().delete()
+    Score.objects.all().delete()
+    Revision.objects.all().delete()
+    assert revision.stamp() is None
+    assert text("/riddles/") == text("/riddles/")
+    assert revision._kept == {}
+    triggers.install()
+    assert counters() == counted()
+    token = Revision.objects.get().token
+    triggers.install()
+    assert Revision.objects.get().token == token
+
+
+def test_a_database_without_triggers_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check says what is lost there."""
+    monkeypatch.setattr(connection, "vendor", "mysql")
+    assert [message.id for message in run_checks() if message.id.startswith("riddles")] == ["riddles.W001"]
+    triggers.install()  # does nothing
