@@ -107,7 +107,7 @@ def redis(folder: Path) -> Iterator[str]:
 def haproxy(folder: Path, ports: list[int]) -> Iterator[str]:
     """An HAProxy before the servers on *ports*, which asks each whether it is well; gives its address."""
     port = free_port()
-    servers = "\n".join(f"  server s{n} 127.0.0.1:{one} check inter 100ms fall 1" for n, one in enumerate(ports))
+    servers = "\n".join(f"  server s{n} 127.0.0.1:{one} check inter 200ms fall 1" for n, one in enumerate(ports))
     config = folder / "haproxy.cfg"
     config.write_text(
         f"""
@@ -116,6 +116,8 @@ defaults
   timeout connect 5s
   timeout client 60s
   timeout server 60s
+  timeout check 30s
+  option redispatch
 frontend all
   bind 127.0.0.1:{port}
   default_backend sites

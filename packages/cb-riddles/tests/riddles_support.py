@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import os
 import re
@@ -9,14 +10,20 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 DEADLINE = 90
+FULL = os.environ.get("CB_FAULTS") == "full"
+"""Whether faults are injected at full count."""
 
 
 def command(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -44,8 +51,6 @@ def serving(*words: str, **options: Any) -> Iterator[tuple[str, subprocess.Popen
 
 
 def _answering(process: subprocess.Popen[bytes], said: Any) -> str:
-    from http.client import HTTPConnection
-
     end = time.monotonic() + DEADLINE
     while time.monotonic() < end:
         text = os.pread(said.fileno(), 100_000, 0).decode()
@@ -64,3 +69,85 @@ def write(folder: Path, name: str, text: str) -> str:
     path = Path(folder, name)
     path.write_text(text, encoding="utf-8")
     return str(path)
+
+
+class NoForm(Exception):
+    """Not the page of a riddle."""
+
+
+class Visitor:
+    """A browser without a screen: keeps cookies, sends forms."""
+
+    def __init__(self, address: str) -> None:
+        self.host = urlsplit(address).netloc
+        self.cookies: dict[str, str] = {}
+
+    def ask(self, method: str, path: str, form: list[tuple[str, str]] | None = None) -> tuple[HTTPResponse, str]:
+        """Send a request and read the answer."""
+        head = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        if form is not None:
+            head |= {"Content-Type": "application/x-www-form-urlencoded"}
+        with closing(HTTPConnection(self.host, timeout=60)) as connection:
+            connection.request(method, path, urlencode(form) if form is not None else None, head)
+            response = connection.getresponse()
+            for cookie in response.headers.get_all("Set-Cookie") or ():
+                name, _, value = cookie.partition(";")[0].partition("=")
+                self.cookies[name] = value.strip('"')
+            return response, response.read().decode()
+
+    @property
+    def player(self) -> str:
+        """The name in the cookie."""
+        return self.cookies.get("riddles_player", "").partition(":")[0]
+
+    def answer(self, riddle_id: int, text: str) -> tuple[HTTPResponse, str]:
+        """Open a riddle and choose the option with this text."""
+        _, page = self.ask("GET", f"/riddles/{riddle_id}/")
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+        option = re.search(rf'value="([^"]+)"[^>]*> <span>{text}<', page)
+        if not token or not option:
+            raise NoForm(page)
+        form = [("csrfmiddlewaretoken", token[1]), ("option", option[1])]
+        return self.ask("POST", f"/riddles/{riddle_id}/answer/", form)
+
+
+class Crowd:
+    """Visitors who answer riddle 1 at one time, wrong, right and right again; knows what was acknowledged to whom."""
+
+    def __init__(self, address: str, count: int) -> None:
+        self.visitors = [Visitor(address) for _ in range(count)]
+        self.acknowledged = [0] * count
+        self.unknown = [0] * count
+        self.stop = threading.Event()
+
+    def answer(self, answers: int, watch: Callable[[int], object] = lambda _: None) -> None:
+        """Have each give *answers*, or as many as there are until :attr:`stop`; *watch* hears how many were so far."""
+
+        def play(n: int) -> None:
+            for number in range(answers):
+                if self.stop.is_set():
+                    return
+                try:
+                    response, _ = self.visitors[n].answer(1, "A map" if number == 0 else "A piano")
+                    good = response.status == 303
+                except (OSError, HTTPException, NoForm):
+                    good = False
+                (self.acknowledged if good else self.unknown)[n] += 1
+                watch(sum(self.acknowledged))
+
+        with concurrent.futures.ThreadPoolExecutor(len(self.visitors)) as pool:
+            list(pool.map(play, range(len(self.visitors))))
+
+    def check(self, kept: list[tuple[str, int, int]]) -> None:
+        """See that what is *kept* (player, correct, scored) is all that was acknowledged, and scored once each."""
+        for visitor, acknowledged, unknown in zip(self.visitors, self.acknowledged, self.unknown, strict=True):
+            own = [row for row in kept if row[0] == visitor.player]
+            assert acknowledged <= len(own) <= acknowledged + unknown
+            assert sum(bool(scored) for *_, scored in own) == any(correct for _, correct, _ in own)
+
+
+def unlimited(folder: Path, limit: str = "") -> dict[str, str]:
+    """The environment of a site that takes as many answers as come, or *limit*."""
+    text = f"from cb_riddles.site.settings import *\n\nRIDDLES = {{'RATE_LIMIT': {limit!r}}}\n"
+    write(folder, "unlimited.py", text)
+    return os.environ | {"PYTHONPATH": str(folder), "DJANGO_SETTINGS_MODULE": "unlimited"}

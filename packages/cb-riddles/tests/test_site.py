@@ -8,42 +8,10 @@ import re
 import signal
 import sqlite3
 from contextlib import closing
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
 
-from riddles_support import command, serving
-
-
-class Visitor:
-    """A browser without a screen: keeps cookies, sends forms."""
-
-    def __init__(self, address: str) -> None:
-        self.host = urlsplit(address).netloc
-        self.cookies: dict[str, str] = {}
-
-    def ask(self, method: str, path: str, form: list[tuple[str, str]] | None = None) -> tuple[HTTPResponse, str]:
-        """Send a request and read the answer."""
-        head = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
-        if form is not None:
-            head |= {"Content-Type": "application/x-www-form-urlencoded"}
-        with closing(HTTPConnection(self.host, timeout=60)) as connection:
-            connection.request(method, path, urlencode(form) if form is not None else None, head)
-            response = connection.getresponse()
-            for cookie in response.headers.get_all("Set-Cookie") or ():
-                name, _, value = cookie.partition(";")[0].partition("=")
-                self.cookies[name] = value.strip('"')
-            return response, response.read().decode()
-
-    def answer(self, riddle_id: int, text: str) -> tuple[HTTPResponse, str]:
-        """Open a riddle and choose the option with this text."""
-        _, page = self.ask("GET", f"/riddles/{riddle_id}/")
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
-        option = re.search(rf'value="([^"]+)"[^>]*> <span>{text}<', page)
-        assert token
-        assert option
-        form = [("csrfmiddlewaretoken", token[1]), ("option", option[1])]
-        return self.ask("POST", f"/riddles/{riddle_id}/answer/", form)
+from riddles_support import Visitor, command, serving
 
 
 def attempts(data: Path) -> list[tuple[str, int, int]]:

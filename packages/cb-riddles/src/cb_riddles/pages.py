@@ -55,11 +55,13 @@ def listed(request: HttpRequest, asked: Mapping[str, str]) -> str | None:
     Raises:
         Http404: There is no such category.
     """
-    if asked.keys() - {"category"} or not _ours("riddles/index.html"):
+    if asked.keys() - {"category"}:
         return None
     count = current().LATEST
 
-    def load() -> tuple[str, Stamp | None]:
+    def load() -> tuple[str | None, Stamp | None]:
+        if not _ours("riddles/index.html"):
+            return None, None
         context, stamp = listing(asked, count)
         page = render_to_string("riddles/index.html", context, request)
         return page, stamp if len(page) <= _LARGEST else None
@@ -82,10 +84,10 @@ def riddle(request: HttpRequest, riddle_id: int) -> Cut | None:
     Raises:
         Http404: There is no such riddle.
     """
-    if not _ours("riddles/detail.html"):
-        return None
 
     def load() -> tuple[Cut | None, Stamp | None]:
+        if not _ours("riddles/detail.html"):
+            return None, None
         opened, stamp = playing.load(riddle_id)
         if not opened.choices:
             return None, None
