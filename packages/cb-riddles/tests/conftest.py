@@ -30,6 +30,7 @@ if not settings.configured:
         ALLOWED_HOSTS=["testserver"],
         DATABASES={"default": DATABASE},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        LANGUAGES=[("en", "English"), ("es", "Español")],
         INSTALLED_APPS=[
             "cb_riddles",
             "django.contrib.admin",

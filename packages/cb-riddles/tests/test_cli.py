@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cb_riddles
 import pytest
+from cb_riddles.site.database import from_url, sqlite
 from riddles_support import command, write
 
 
@@ -70,6 +71,10 @@ def test_what_is_no_text_is_said(tmp_path: Path, site: Path) -> None:
     ("words", "status", "says"),
     [
         (("import", "none.csv"), 2, "none.csv: No such file or directory"),
+        (("createadmin", "ada", "--password-file", "none"), 2, "none: No such file or directory"),
+        (("import", "/etc"), 2, "Invalid value for 'FILE'"),
+        (("serve", "--dev", "--host", "0.0.0.0"), 2, "--dev tells visitors all it knows"),
+        (("backup", "/nowhere/x"), 1, "/nowhere/x: No such file or directory"),
         (("import", "riddles"), 2, "riddles: which format is it?"),
         (("show", "99"), 1, "there is no riddle 99"),
         (("fly",), 2, "No such command 'fly'"),
@@ -134,6 +139,32 @@ def test_init_writes_nothing_over(tmp_path: Path) -> None:
     assert command("init", f"{tmp_path}/urls.py/x").returncode == 1
 
 
+def test_a_backup_is_whole(tmp_path: Path, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one file that only its owner reads, replaces nothing unasked, and is a database to start from."""
+    assert command("sample").returncode == 0
+    target = tmp_path / "monday.sqlite3"
+    assert command("backup", str(target)).returncode == 0
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    said = command("backup", str(target))
+    assert (said.returncode, "is there already" in said.stderr) == (1, True)
+    assert command("backup", "--force", str(target)).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["monday.sqlite3"]
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{target}")
+    assert command("list").stdout.count("\n") == 6
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/none")
+    said = command("backup", str(tmp_path / "x"))
+    assert (said.returncode, "is not there yet" in said.stderr) == (1, True)
+    monkeypatch.setenv("DATABASE_URL", "postgres://ada@127.0.0.1/none")
+    assert "use pg_dump" in command("backup", str(tmp_path / "x")).stderr
+
+
+def test_durable_waits_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The setting reaches SQLite."""
+    assert "synchronous=NORMAL" in sqlite("x")["OPTIONS"]["init_command"]
+    monkeypatch.setenv("CB_RIDDLES_DURABLE", "1")
+    assert "synchronous=FULL" in sqlite("x")["OPTIONS"]["init_command"]
+
+
 def test_importing_the_library_is_cheap() -> None:
     """``import cb_riddles`` brings neither Django nor click, and ``--help`` starts no Django."""
     import subprocess
@@ -146,8 +177,6 @@ def test_importing_the_library_is_cheap() -> None:
 
 def test_addresses_of_databases() -> None:
     """Database addresses: SQLite by path, PostgreSQL with all parts, and what is none."""
-    from cb_riddles.site.database import from_url
-
     assert from_url("sqlite:////srv/riddles.db")["NAME"] == "/srv/riddles.db"
     full = from_url("postgres://ada:p%40ss@db:5433/riddles?sslmode=require")
     assert (full["USER"], full["PASSWORD"], full["HOST"]) == ("ada", "p@ss", "db")

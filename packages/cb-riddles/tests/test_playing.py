@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
@@ -15,6 +16,9 @@ from django.contrib.auth import get_user_model
 from django.core.checks import run_checks
 from django.test import Client, override_settings
 from django.utils import timezone
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+from riddles_support import command
 
 
 def post(client: Client, riddle: Riddle, *keys: str, **more: Any) -> Any:
@@ -169,6 +173,27 @@ def test_search_and_categories(client: Client, make: Any) -> None:
     assert str(Category.objects.get()) == "Things"
 
 
+def test_categories_are_linked(client: Client, make: Any) -> None:
+    """From the list and from the riddle to its category, which is named there, and back to all."""
+    riddle = make(category=Category.objects.create(name="Things & more", slug="things"))
+    for path in ("/riddles/", riddle.get_absolute_url()):
+        assert "?category=things" in client.get(path).content.decode()
+    page = client.get("/riddles/?category=things").content.decode()
+    assert "<h2>Things &amp; more</h2>" in page
+    assert '<a href="/riddles/">All riddles</a>' in page
+
+
+def test_what_is_shared_tells_nothing(client: Client, make: Any, key: Any) -> None:
+    """Once the riddle of the day is solved there is something to send: how it went, and nothing of the riddle."""
+    riddle = make(hint="88")
+    for text, there in (("A map", False), ("A piano", True), ("A river", True)):
+        post(client, riddle, key(riddle, text))
+        page = client.get("/riddles/me/").content.decode()
+        assert ("<pre>" in page) == there
+    shared = page.partition("<pre>")[2].partition("</pre>")[0]
+    assert shared == f"{timezone.localdate()} 🟥🟩 (1)\nhttp://testserver/riddles/today/"
+
+
 def test_the_riddle_of_the_day(client: Client, make: Any) -> None:
     """It is the same all day for everybody, another one on another day, and never one that is not published."""
     assert client.get("/riddles/today/").status_code == 404
@@ -257,3 +282,36 @@ def test_api_refuses_nonsense(client: Client, make: Any, body: str, kind: str, s
     assert (response.status_code, list(response.json())) == (status, ["error"])
     gone = client.post("/riddles/api/riddles/999/answer/", '{"options": ["x"]}', content_type="application/json")
     assert gone.status_code == 404
+
+
+def test_the_document_describes_the_answers(client: Client, make: Any) -> None:
+    """The OpenAPI document is a valid one, and each answer of the API is what it says."""
+    make(hint="88", explanation="It has 88 keys.")
+    document = client.get("/riddles/api/openapi.json").json()
+    validate(document)
+    assert document["servers"] == [{"url": "/riddles"}]
+    row = client.get("/riddles/api/riddles/").json()["riddles"][0]
+    keys = [option["key"] for option in client.get(row["url"]).json()["options"]]
+    seen = set()
+    for method, path, url, body in (
+        ("get", "/api/riddles/", "/riddles/api/riddles/", ""),
+        ("get", "/api/riddles/", "/riddles/api/riddles/?category=none", ""),
+        ("get", "/api/riddles/{riddle_id}/", row["url"], ""),
+        ("get", "/api/riddles/{riddle_id}/", "/riddles/api/riddles/999/", ""),
+        *(
+            ("post", "/api/riddles/{riddle_id}/answer/", f"{row['url']}answer/", text)
+            for text in (f'{{"options": ["{keys[0]}"]}}', '{"options": []}', "x")
+        ),
+    ):
+        send = {"data": body, "content_type": "application/json"} if body else {}
+        response = getattr(client, method)(url, **send)
+        schema = document["paths"][path][method]["responses"][str(response.status_code)]["content"]["application/json"]
+        Draft202012Validator({**schema["schema"], "components": document["components"]}).validate(response.json())
+        seen.add((method, path, response.status_code))
+    assert len(seen) == 7
+
+
+def test_the_document_is_a_command() -> None:
+    """``openapi`` prints it, with the address that it is told."""
+    document = json.loads(command("openapi", "--base", "https://example.org/riddles").stdout)
+    assert document["servers"] == [{"url": "https://example.org/riddles"}]

@@ -93,3 +93,13 @@ def test_a_port_that_is_taken_is_said() -> None:
     assert said.returncode == 3
     assert "Address already in use" in said.stderr
     assert said.stderr.count("\n") == 1
+
+
+def test_a_developers_server_shows_a_changed_template(site: Path) -> None:
+    """``serve --dev`` answers with Django's own server, on this machine alone."""
+    assert command("sample").returncode == 0
+    with serving("--dev") as (address, _):
+        response, page = Visitor(address).ask("GET", "/riddles/")
+        assert response.headers["Server"].startswith("WSGIServer")
+        assert "<h1>Available Riddles</h1>" in page
+        assert "Page not found at" not in page

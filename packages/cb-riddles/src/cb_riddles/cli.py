@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cb_riddles import __version__, cli_files, cli_play, cli_site
-from cb_riddles.errors import NoEnvironment, Refused
+from cb_riddles.errors import Refused
 
 
 @click.group(
@@ -44,7 +44,7 @@ def main() -> None:
         path = error.ctx.command_path if error.ctx else "cb-riddles"
         status = _said(f"{error.format_message().rstrip('.')} (see {path} --help)", 2)
     except Refused as error:
-        status = _said(str(error), 3 if isinstance(error, NoEnvironment) else 1)
+        status = _said(str(error), error.status)
     except (KeyboardInterrupt, click.Abort):
         status = _said("interrupted", 130)
     except BrokenPipeError:  # whoever reads has enough; nothing is flushed into the closed pipe at exit

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import click
 
 from cb_riddles import ready
-from cb_riddles.errors import Refused
+from cb_riddles.errors import NoInput, Refused
 from cb_riddles.formats.record import Fault
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def import_file(
             try:
                 raw = stack.enter_context(Path(file).open("rb"))
             except OSError as error:
-                raise click.UsageError(f"{file}: {error.strerror} (is the name right, may you read it?)") from error
+                raise NoInput(file, error) from error
         size = Path(file).stat().st_size if file != "-" else 0
         lines: Iterable[bytes] = raw
         if size > 1_000_000 and sys.stderr.isatty():  # pragma: no cover - a terminal

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cb_riddles import ready
-from cb_riddles.errors import Refused
+from cb_riddles.errors import NoInput, Refused
 
 
 @click.command()
@@ -48,6 +48,9 @@ def serve(
     server = Server(host, port, workers, names, https=https, dev=dev)
     server.prepare()
     _offer_sample(put=sample)
+    if dev and os.environ.get("RUN_MAIN") != "true":  # the one that reloads; the one that serves says where
+        server.run()
+        return
     click.echo(f"Serving on {server.url}riddles/ (the admin: {server.url}admin/; Ctrl-C stops)", err=True)
     if not local and not https:
         click.echo("Plain HTTP beyond this machine: passwords can be read (see --https)", err=True)
@@ -88,8 +91,10 @@ def migrate() -> None:
 @click.command()
 @click.argument("name")
 @click.option("--email", default="", help="The admin's address.")
-@click.option("--password-file", type=click.File(encoding="utf-8"), help="Holds the password; - is standard input.")
-def createadmin(name: str, email: str, password_file: object) -> None:
+@click.option(
+    "--password-file", type=click.Path(dir_okay=False, allow_dash=True), help="Holds the password; - is stdin."
+)
+def createadmin(name: str, email: str, password_file: str | None) -> None:
     """Make NAME an admin. The password is asked for, or read from a file; it is never an argument."""
     ready.migrated()
     from django.contrib.auth import get_user_model
@@ -102,7 +107,7 @@ def createadmin(name: str, email: str, password_file: object) -> None:
     if password_file is None:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
-        password = password_file.readline().rstrip("\r\n")  # type: ignore[attr-defined]
+        password = _first_line(password_file)
     user = users(username=name, email=email, is_staff=True, is_superuser=True)
     try:
         validate_password(password, user)
@@ -112,6 +117,16 @@ def createadmin(name: str, email: str, password_file: object) -> None:
         raise Refused(" ".join(error.messages)) from None
     user.save()
     click.echo(f"{name} may log in to the admin", err=True)
+
+
+def _first_line(file: str) -> str:
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise NoInput(file, error) from error
+    except ValueError:
+        raise Refused(f"{file}:1: not UTF-8 (write the password as text)") from None
+    return text.partition("\n")[0].rstrip("\r")
 
 
 @click.command()

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class Refused(Exception):
     """Something that the user must mend; the message is one line that says what to do."""
 
+    status: ClassVar[int] = 1
+
+
+class NoInput(Refused):
+    """A file that is named, and is not there or may not be read."""
+
+    status: ClassVar[int] = 2
+
+    def __init__(self, file: str, error: OSError) -> None:
+        super().__init__(f"{file}: {error.strerror} (is it the right name, and may you read it?)")
+
 
 class NoEnvironment(Refused):
     """The machine lacks something: a folder, a database, a port."""
+
+    status: ClassVar[int] = 3
