@@ -126,3 +126,8 @@ riddles = (
 )
 urlpatterns = [path("riddles/", include(riddles)), path("hello/", hello)]
 application = get_wsgi_application()
+
+if __name__ == "__main__":
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["book", "runserver", "--noreload", f"127.0.0.1:{sys.argv[1]}"])

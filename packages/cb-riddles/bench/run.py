@@ -1,4 +1,4 @@
-"""The site beside the book's app and Django's "hello", on the same data, by wrk; and imports at three sizes."""
+"""The site beside the book's app, django-mcq and Django's "hello", on the same data, by wrk; growth; and imports."""
 
 from __future__ import annotations
 
@@ -7,122 +7,47 @@ import contextlib
 import json
 import os
 import platform
-import re
-import resource
 import shutil
-import signal
-import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.parse import urlencode
-from urllib.request import Request, urlopen
+from typing import TYPE_CHECKING
 
 import django
+import load
+import serve
 
 from house.tables import Table, put
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 HERE = Path(__file__).parent
-PARTS = ("pages", "import")
-GUNICORN = ("-m", "gunicorn", "--workers", "1", "--log-level", "error", "--bind")
-GRANIAN = ("-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "2", "--log-level", "error")
+OURS = "cb-riddles (granian)"
+BUILT, SAME, HELLO = "book as built (gunicorn)", "book, same server and database settings", "hello, same server"
+# name: module, tuned, server
 SITES = {
-    # name: module, tuned, server
-    "book as built (gunicorn)": ("book", "", "gunicorn"),
-    "book, same server and database settings": ("book", "1", "granian"),
-    "cb-riddles": ("cb_riddles.site.wsgi", "", "granian"),
+    "book (runserver)": ("book", "", "runserver"),
+    BUILT: ("book", "", "gunicorn"),
+    SAME: ("book", "1", "granian"),
+    "cb-riddles (gunicorn)": ("cb_riddles.site.wsgi", "", "gunicorn"),
+    OURS: ("cb_riddles.site.wsgi", "", "granian"),
 }
+MCQ = "django-mcq (gunicorn), logged in"
+AIMS = {"list": {BUILT: 7.0, SAME: 2.5, HELLO: 0.7}, "detail": {BUILT: 5.0}, "answer": {BUILT: 2.5}}
 
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextlib.contextmanager
-def serving(site: str, data: Path):
-    module, tuned, server = SITES[site]
-    port = free_port()
-    env = os.environ | {"BENCH_DATA": str(data), "CB_RIDDLES_DATA": str(data), "CB_RIDDLES_HTTP": "1"}
-    env |= {"PYTHONPATH": str(HERE), "BOOK_TUNED": tuned}
-    if module != "book":
-        env["DJANGO_SETTINGS_MODULE"] = "limitless"
-    if server == "gunicorn":
-        words = [*GUNICORN, f"127.0.0.1:{port}", f"{module}:application"]
-    else:
-        words = [*GRANIAN, "--host", "127.0.0.1", "--port", str(port), f"{module}:application"]
-    with subprocess.Popen([sys.executable, *words], env=env, start_new_session=True) as process:
-        try:
-            address = f"http://127.0.0.1:{port}"
-            for _ in range(300):
-                try:
-                    urlopen(f"{address}/riddles/").read()
-                    break
-                except OSError:
-                    time.sleep(0.1)
-            else:
-                sys.exit(f"{site} does not answer")
-            yield address
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-
-
-def wrk(address: str, seconds: int, script: str = "") -> tuple[float, float]:
-    """Requests a second, and the 99th percentile in ms; an answer that is an error is no result."""
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
-        file.write(script)
-        file.flush()
-        lua = ["-s", file.name] if script else []
-        out = subprocess.run(
-            ["wrk", "-t1", "-c16", f"-d{seconds}s", "--latency", *lua, address],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-    if "Non-2xx" in out:
-        sys.exit(f"{address}: {out}")
-    value, unit = re.search(r"99%\s+([0-9.]+)(us|ms|s)", out).groups()
-    return float(re.search(r"Requests/sec:\s+([0-9.]+)", out)[1]), float(value) * {"us": 0.001, "ms": 1, "s": 1000}[
-        unit
-    ]
-
-
-def answer_script(address: str, riddle: int) -> str:
-    """A wrong answer, with the cookies and the token of one visitor."""
-    with urlopen(f"{address}/riddles/{riddle}/") as response:
-        page = response.read().decode()
-        cookies = "; ".join(one.partition(";")[0] for one in response.headers.get_all("Set-Cookie"))
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)[1]
-    options = re.findall(r'name="option"[^>]*? value="([^"]+)"', page)
-    keys = options if len(options) == 4 else []
-    for key in keys:
-        body = urlencode({"csrfmiddlewaretoken": token, "option": key})
-        request = Request(f"{address}/riddles/{riddle}/answer/", body.encode(), {"Cookie": cookies})
-        try:
-            with urlopen(request) as response:
-                text, url = response.read().decode(), response.url
-        except HTTPError as error:
-            sys.exit(f"{address}: {error}")
-        if "Nice!" not in text and url.rstrip("/") != f"{address}/riddles":
-            return f"""wrk.method = "POST"
-wrk.body = {json.dumps(body)}
-wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
-wrk.headers["Cookie"] = {json.dumps(cookies)}
-"""
-    raise SystemExit(f"{address}: no wrong option found")
-
-
-def fill(data: Path, riddles: int) -> float:
-    """Make a database; returns how long the import took."""
+def fill(data: Path, riddles: int) -> tuple[float, float]:
+    """Make a database; returns how long the import took, in s, and its peak memory in MB."""
     file = data / "riddles.jsonl"
     with file.open("w", encoding="utf-8") as out:
         for n in range(riddles):
@@ -131,56 +56,131 @@ def fill(data: Path, riddles: int) -> float:
     command = [sys.executable, "-m", "cb_riddles", "--data", str(data)]
     subprocess.run([*command, "stats"], check=True, stdout=subprocess.DEVNULL)
     begin = time.perf_counter()
-    subprocess.run([*command, "import", str(file)], check=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, "import", str(file)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
     took = time.perf_counter() - begin
+    process.returncode = status
+    if status:
+        sys.exit("the import failed")
     collect = [*command, "manage", "collectstatic", "--no-input"]
     subprocess.run(collect, check=True, stdout=subprocess.DEVNULL)
-    return took
+    file.unlink()
+    return took, usage.ru_maxrss / 1000
+
+
+def attempts(data: Path, count: int, riddles: int) -> None:
+    """Put *count* answers of many players in; the database's triggers count them."""
+    with closing(sqlite3.connect(data / "riddles.sqlite3")) as database:
+        database.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ? - 1) "
+            "INSERT INTO riddles_attempt (riddle_id, player, correct, scored, created) "
+            "SELECT 1 + (i * 7919) % ?, CASE i % 2 WHEN 0 THEN 'u' ELSE 'v' END || (i % 9973), i % 3 = 0, i % 3 = 0, "
+            "'2026-01-01 00:00:00' FROM n WHERE true ON CONFLICT DO NOTHING",
+            (count, riddles),
+        )
+        database.commit()
+        database.execute("ANALYZE")
+        database.commit()
 
 
 def pages(rounds: int, seconds: int) -> list[Table]:
-    if not shutil.which("wrk"):
-        say("left out: wrk is not installed (apt-get install wrk)")
-        return []
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         fill(data, 1000)
-        for _ in range(rounds):
-            for site in SITES:
-                say(site)
-                with serving(site, data) as address:
+        cookie = mcq(data)
+        for number in range(rounds):
+            for site, (module, tuned, server) in SITES.items():
+                say(f"round {number + 1}: {site}")
+                with serve.serving(module, server, data, tuned=tuned) as address:
                     targets = {"list": ("/riddles/", ""), "detail": ("/riddles/500/", "")}
-                    targets["answer"] = ("/riddles/500/answer/", answer_script(address, 500))
-                    if "same server" in site:
-                        found.setdefault(("hello", "Django's hello, same server"), []).append(
-                            wrk(f"{address}/hello/", seconds)
-                        )
+                    targets["answer"] = ("/riddles/500/answer/", load.answer_script(address, 500))
                     for page, (path, script) in targets.items():
-                        found.setdefault((page, site), []).append(wrk(address + path, seconds, script))
-    tables = []
-    for page in ("list", "detail", "answer"):
-        ours = statistics.median(rate for rate, _ in found[page, "cb-riddles"])
-        rows = []
-        for name in (*SITES, "Django's hello, same server"):
-            runs = found["hello" if "hello" in name else page, name]
-            rate, slow = (statistics.median(column) for column in zip(*runs, strict=True))
-            rows.append([name, f"{rate:,.0f}", f"{slow:.0f}", f"{ours / rate:.2f}" if name != "cb-riddles" else ""])
-        note = "The book's answer stores nothing; cb-riddles keeps each attempt." if page == "answer" else ""
-        columns = ["", "requests/s", "p99 ms", "cb-riddles is x times"]
-        tables.append(Table(f"{page}, 1,000 riddles, 1 worker, 16 connections", columns, rows, note))
-    return tables
+                        found.setdefault((page, site), []).append(load.wrk(address + path, seconds, script))
+                    if site in (BUILT, SAME):
+                        name = HELLO if site == SAME else "hello (gunicorn)"
+                        found.setdefault(("hello", name), []).append(load.wrk(f"{address}/hello/", seconds))
+            if cookie and not number:  # its list takes seconds a page: once is enough
+                say(MCQ)
+                with serve.serving("mcq", "gunicorn", data, path="/quiz/") as address:
+                    for page, path in (("list", "/quiz/q/"), ("detail", "/quiz/q/500/")):
+                        script = load.header("Cookie", cookie)
+                        found[page, MCQ] = [load.wrk(address + path, max(seconds, 5), script, connections=4)]
+    return [table(page, found) for page in ("list", "detail", "answer")]
+
+
+def mcq(data: Path) -> str:
+    """Fill django-mcq's database; returns a cookie, or nothing where it is not installed."""
+    line = [sys.executable, str(HERE / "mcq.py"), "fill", "1000"]
+    done = subprocess.run(line, env=os.environ | {"BENCH_DATA": str(data)}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        say(f"left out: django-mcq ({done.stderr.strip().splitlines()[-1]})")
+    return done.stdout.strip()
+
+
+def table(page: str, found: dict[tuple[str, str], list[tuple[float, float]]]) -> Table:
+    ours = statistics.median(rate for rate, _ in found[page, OURS])
+    rows = []
+    for name in (*SITES, MCQ, "hello (gunicorn)", HELLO):
+        if not (runs := found.get(("hello" if name.startswith("hello") else page, name))):
+            continue
+        rate, slow = (statistics.median(column) for column in zip(*runs, strict=True))
+        ratio = "" if name == OURS else f"{ours / rate:.2f}"
+        aim = AIMS[page].get(name)
+        rows.append([name, f"{rate:,.1f}", f"{slow:.0f}", ratio, f"{aim}" if aim else ""])
+    note = "The book's answer stores nothing; cb-riddles keeps each attempt." if page == "answer" else ""
+    columns = ["", "requests/s", "p99 ms", f"{OURS} is x times", "aim"]
+    return Table(f"{page}, 1,000 riddles, 1 worker, 16 connections", columns, rows, note)
+
+
+def growth(rounds: int, seconds: int) -> list[Table]:
+    sizes = {
+        "1,000 riddles, 10,000 answers": (1000, 10_000),
+        "100,000 riddles, 1,000,000 answers": (100_000, 1_000_000),
+    }
+    found: dict[tuple[str, str], list[float]] = {}
+    with contextlib.ExitStack() as stack:
+        addresses = {}
+        for name, (riddles, answers) in sizes.items():
+            say(name)
+            data = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            fill(data, riddles)
+            attempts(data, answers, riddles)
+            addresses[name] = stack.enter_context(serve.serving("cb_riddles.site.wsgi", "granian", data)), riddles
+        for _ in range(rounds):
+            for name, (address, riddles) in addresses.items():
+                targets = {
+                    "list": ("/riddles/", ""),
+                    "list, an older page": (load.older(address), ""),
+                    "detail, one riddle": ("/riddles/500/", ""),
+                    "detail, any riddle": ("/", load.any_riddle(riddles)),
+                    "answer": ("/riddles/500/answer/", load.answer_script(address, 500)),
+                    "leaders": ("/riddles/leaders/", ""),
+                    "riddle of the day": ("/riddles/today/", ""),
+                }
+                for page, (path, script) in targets.items():
+                    found.setdefault((page, name), []).append(load.wrk(address + path, seconds, script)[0])
+    rows = []
+    small, large = sizes
+    for page in dict.fromkeys(page for page, _ in found):
+        few, many = (statistics.median(found[page, name]) for name in (small, large))
+        rows.append([page, f"{few:,.0f}", f"{many:,.0f}", f"{few / many:.2f}"])
+    columns = ["requests/s", "1,000 riddles", "100,000 riddles", "x times slower"]
+    return [Table("growth, with 10 answers a riddle", columns, rows)]
 
 
 def imports(rounds: int, seconds: int) -> list[Table]:
+    del rounds, seconds
     rows = []
     for count in (1000, 10_000, 100_000):
         say(f"import {count}")
         with tempfile.TemporaryDirectory() as folder:
-            took = fill(Path(folder), count)
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
+            took, peak = fill(Path(folder), count)
         rows.append([f"{count:,}", f"{took:.1f}", f"{count / took:,.0f}", f"{peak:.0f}"])
     return [Table("import of JSON Lines, 4 options each", ["riddles", "s", "riddles/s", "peak MB"], rows)]
+
+
+PARTS: dict[str, Callable[[int, int], list[Table]]] = {"pages": pages, "growth": growth, "import": imports}
 
 
 def main() -> int:
@@ -193,13 +193,16 @@ def main() -> int:
     versions = f"Python {platform.python_version()}, Django {django.get_version()}"
     about = f"{os.cpu_count()} cores, {platform.system()}, {versions}"
     for part in options.only or PARTS:
-        tables = {"pages": pages, "import": imports}[part](rounds, seconds)
+        if part != "import" and not shutil.which("wrk"):
+            say(f"left out: {part}, for wrk is not installed (apt-get install wrk)")
+            continue
+        tables = PARTS[part](rounds, seconds)
         told = f'`nox -s "bench(cb-riddles)" -- --only {part}`: {about}, rounds: {rounds}'
         print(told)
-        for table in tables:
-            print(f"\n{table.text()}\n")
-        if options.readme and tables:
-            put(HERE.parent / "README.md", part, "\n\n".join([told, *(table.markdown() for table in tables)]))
+        for one in tables:
+            print(f"\n{one.text()}\n")
+        if options.readme:
+            put(HERE.parent / "README.md", part, "\n\n".join([told, *(one.markdown() for one in tables)]))
     return 0
 
 

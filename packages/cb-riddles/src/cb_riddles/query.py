@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, connections, models, router, transaction
 from django.db.models import Count, Q
@@ -86,7 +86,7 @@ class AttemptManager(models.Manager["Attempt"]):
         """Keep an answer; return whether it scored: right, and this player's first right one for this riddle."""
         connection = connections[router.db_for_write(self.model)]
         created = connection.ops.adapt_datetimefield_value(timezone.now())
-        values = [riddle_id, player, correct, created, correct, riddle_id, player]
+        values: list[Any] = [riddle_id, player, correct, created, correct, riddle_id, player]
         while True:
             try:
                 with transaction.atomic(using=connection.alias), connection.cursor() as cursor:

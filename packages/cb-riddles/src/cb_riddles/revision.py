@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 M = TypeVar("M", bound="Model")
 
-MOST = 2000
+MOST: int = 2000
 """How many things a process keeps; when it is full, all go."""
-AGE = 60.0
+AGE: float = 60.0
 """For how many seconds: what a storage says of a style sheet's address may run out."""
 _SQL = (
     "SELECT token, (SELECT id FROM riddles_riddle WHERE pub_date <= %s ORDER BY pub_date DESC, id DESC LIMIT 1)"

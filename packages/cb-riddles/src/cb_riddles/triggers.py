@@ -17,9 +17,9 @@ from django.db import connections, transaction
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONTENT = ("riddles_riddle", "riddles_option", "riddles_category")
-EVENTS = ("INSERT", "UPDATE", "DELETE")
-VENDORS = ("sqlite", "postgresql")
+CONTENT: tuple[str, ...] = ("riddles_riddle", "riddles_option", "riddles_category")
+EVENTS: tuple[str, ...] = ("INSERT", "UPDATE", "DELETE")
+VENDORS: tuple[str, ...] = ("sqlite", "postgresql")
 
 _ADD = """
 INSERT INTO riddles_tally (riddle_id, answers, correct)

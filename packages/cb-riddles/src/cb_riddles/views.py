@@ -134,7 +134,7 @@ def me(request: HttpRequest) -> HttpResponse:
     """Show the player how many riddles are solved, and for how many days in a row."""
     who, today_ = player.of(request), timezone.localdate()
     days = streak(Attempt.objects.days(who), today_)
-    context = {
+    context: dict[str, Any] = {
         "solved": Attempt.objects.solved(who).count(),
         "available": Riddle.objects.published().count(),
         "streak": days,
