@@ -45,10 +45,13 @@ def serving(module: str, server: str, data: Path, *, tuned: str = "", path: str 
         try:
             address = f"http://127.0.0.1:{port}"
             for _ in range(600):
-                with contextlib.suppress(HTTPError, OSError):
+                try:
                     urlopen(address + path).read()
                     break
-                time.sleep(0.1)
+                except HTTPError:
+                    break  # it answers, to those who are logged in
+                except OSError:
+                    time.sleep(0.1)
             else:
                 sys.exit(f"{module} on {server} does not answer")
             yield address

@@ -88,7 +88,7 @@ def test_an_author_writes_and_a_visitor_answers(browser: Any, site: Path, tmp_pa
 def test_axe_finds_nothing(browser: Any, site: Path) -> None:
     """No violation on any public page, in light and dark, on a phone and on a desk; what is touched is 44 px high."""
     assert command("sample").returncode == 0
-    pages = ("", "?q=nothing", "?q=what", "1/", "4/", "me/", "leaders/")
+    pages = ("", "?q=nothing", "?q=what", "?category=things", "1/", "4/", "me/", "leaders/")
     with serving() as (address, _):
         for scheme, width in itertools.product(("light", "dark"), (360, 1000)):
             page = patient(browser, bypass_csp=True, color_scheme=scheme, viewport={"width": width, "height": 800})
@@ -97,13 +97,41 @@ def test_axe_finds_nothing(browser: Any, site: Path) -> None:
                 assert axe(page) == [], (path, scheme, width)
                 heights = "[...document.querySelectorAll('a, button, fieldset label')].map(e => e.offsetHeight)"
                 assert all(height >= 44 for height in page.evaluate(heights)), path
-            page.goto(f"{address}/riddles/1/")
-            page.get_by_text("A map").click()
-            page.get_by_role("button", name="Answer").click()
-            page.get_by_role("alert").wait_for()
-            assert axe(page) == [], ("wrong", scheme, width)
+            said = play(page, f"{address}/riddles/1/")
+            assert [word for word, _ in said] == ["alert"] * (len(said) - 1) + ["status"]
+            assert [found for _, found in said] == [[]] * len(said), (scheme, width)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.said == []
             page.context.close()
+
+
+def test_axe_finds_nothing_where_something_is_shared(browser: Any, site: Path) -> None:
+    """The riddle of the day is solved: progress shows what may be sent, in Spanish, on a phone, light and dark."""
+    assert command("sample").returncode == 0
+    with serving() as (address, _):
+        page = patient(browser, bypass_csp=True, viewport={"width": 360, "height": 800}, locale="es")
+        page.goto(f"{address}/riddles/today/")
+        play(page, page.url)
+        page.goto(f"{address}/riddles/me/")
+        assert "✓" in page.locator("pre").inner_text()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert axe(page) == [], scheme
+
+
+def play(page: Any, address: str) -> list[tuple[str, list[str]]]:
+    """Answer a riddle with one option after the other until one is right; what was said, and what axe says of it."""
+    said = []
+    for number in range(4):
+        page.goto(address)
+        page.locator("fieldset label").nth(number).click()
+        page.locator("main form button").click()
+        page.locator(".said").wait_for()
+        said.append((page.locator(".said").get_attribute("role"), axe(page)))
+        if said[-1][0] == "status":
+            return said
+    raise AssertionError(said)
 
 
 def axe(page: Any) -> list[str]:

@@ -129,8 +129,8 @@ def share(results: Sequence[bool], day: date, days: int, url: str) -> str:
     *results* are the answers in their order, *days* the streak.
 
     >>> print(share([False, True], date(2026, 3, 1), 4, "https://example.org/today/"))
-    2026-03-01 🟥🟩 (4)
+    2026-03-01 ✗✓ (4)
     https://example.org/today/
     """
-    squares = "".join("🟩" if right else "🟥" for right in results[-20:])
-    return f"{day.isoformat()} {squares} ({days})\n{url}"
+    marks = "".join("✓" if right else "✗" for right in results[-20:])
+    return f"{day.isoformat()} {marks} ({days})\n{url}"
