@@ -200,6 +200,22 @@ def counters() -> tuple[Any, Any]:
     return sorted(tallies), sorted(Score.objects.filter(solved__gt=0).values_list("player", "solved"))
 
 
+def test_a_right_answer_is_looked_up_by_its_index(make: Any) -> None:
+    """Whether it scored before is one step in an index, however many have answered the riddle."""
+    if connection.vendor != "sqlite":
+        return
+    for riddle in (make("One"), make("Two")):
+        Attempt.objects.bulk_create(Attempt(riddle=riddle, player=f"v{n}", correct=False) for n in range(500))
+    by_hand("ANALYZE")
+    with CaptureQueriesContext(connection) as queries:
+        Attempt.objects.keep(Riddle.objects.all()[0].pk, "vx", correct=True)
+    (insert,) = [query["sql"] for query in queries if "INSERT" in query["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {insert}")
+        plan = str(cursor.fetchall())
+    assert "riddles_scored_once (player=? AND riddle_id=?)" in plan
+
+
 STEP = st.tuples(st.integers(0, 2), st.sampled_from(["u1", "u2", "vx"]), st.booleans())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from django.db import transaction
+from django.db import connections, router, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -102,11 +102,10 @@ def _write(batch: list[Record], report: Report, on_duplicate: str) -> None:
     report.updated += len(changed)
     created = Riddle.objects.bulk_create([riddle for riddle, _ in new.values() if not riddle.pk])
     report.created += len(created)
-    Option.objects.bulk_create(
-        Option(riddle=riddle, text=option.strip(), correct=correct)
-        for riddle, record in new.values()
-        for option, correct in record.options
-    )
+    options = [(riddle.pk, text.strip(), right) for riddle, record in new.values() for text, right in record.options]
+    # Most of an import's rows: model instances would take half of its time.
+    with connections[router.db_for_write(Option)].cursor() as cursor:
+        cursor.executemany("INSERT INTO riddles_option (riddle_id, text, correct) VALUES (%s, %s, %s)", options)
 
 
 def _categories(names: set[str]) -> dict[str, Category]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import nullcontext
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,17 @@ _KEEP = """
 INSERT INTO riddles_attempt (riddle_id, player, correct, created, scored) VALUES (%s, %s, %s, %s,
 %s AND NOT EXISTS (SELECT 1 FROM riddles_attempt WHERE riddle_id = %s AND player = %s AND scored)) RETURNING scored
 """
+# The index of what scored is SQLite's choice only where its condition is written as Django wrote it there.
+_KEEP_SQLITE = _KEEP.replace("AND scored)", "AND scored = 1)")
+
+
+def _first(riddles: models.QuerySet[Riddle], limit: datetime) -> Riddle | None:
+    """Return the first of *riddles* that is published at *limit*: most are, so some rows of the index are enough.
+
+    Asked for both order and date, a database may sort all riddles.
+    """
+    near = (riddle for riddle in riddles[:20] if riddle.pub_date <= limit)
+    return next(near, None) or riddles.filter(pub_date__lte=limit).first()
 
 
 class RiddleManager(models.Manager["Riddle"]):
@@ -52,15 +64,14 @@ class RiddleManager(models.Manager["Riddle"]):
         now = timezone.now()
         begin = timezone.make_aware(datetime.combine(day, time.min))
         # What is published later in the day must not change it, unless there is nothing else.
-        riddles = self.published(min(begin, now))
-        if not (last := riddles.order_by("-id").first()):
-            riddles = self.published(now)
-            last = riddles.order_by("-id").first()
-        if not (first := riddles.order_by("id").first()) or not last:
-            return None
-        # The first one from some id on: as many steps in the index as for any other, however many riddles there are.
         number = int.from_bytes(hashlib.sha256(day.isoformat().encode()).digest()[:8])
-        return riddles.filter(pk__gte=first.pk + number % (last.pk - first.pk + 1)).order_by("id").first()
+        for limit in (min(begin, now), now):
+            last = _first(self.order_by("-id"), limit)
+            first = _first(self.order_by("id"), limit)
+            if first and last:
+                place = first.pk + number % (last.pk - first.pk + 1)
+                return _first(self.filter(pk__gte=place).order_by("id"), limit)
+        return None
 
     def unwinnable(self) -> models.QuerySet[Riddle]:
         """Return the riddles that nobody can answer: fewer than two options, or none correct."""
@@ -87,11 +98,15 @@ class AttemptManager(models.Manager["Attempt"]):
         connection = connections[router.db_for_write(self.model)]
         created = connection.ops.adapt_datetimefield_value(timezone.now())
         values: list[Any] = [riddle_id, player, correct, created, correct, riddle_id, player]
+        statement = _KEEP_SQLITE if connection.vendor == "sqlite" else _KEEP
+        # One statement is a transaction of its own: only within another one must a failure be kept apart.
+        apart = transaction.atomic(using=connection.alias) if connection.in_atomic_block else nullcontext()
         while True:
             try:
-                with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-                    cursor.execute(_KEEP, values)
-                    return bool(cursor.fetchone()[0])
+                with apart, connection.cursor() as cursor:
+                    cursor.execute(statement, values)
+                    ((scored,),) = cursor.fetchall()  # to the end, or SQLite has not committed
+                    return bool(scored)
             except IntegrityError:
                 if not correct or not self.filter(riddle_id=riddle_id, player=player, scored=True).exists():
                     raise  # the riddle is gone

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
-from cb_riddles import flash, limit, pages, player, playing
+from cb_riddles import flash, limit, pages, player, playing, revision
 from cb_riddles.conf import current
 from cb_riddles.models import Attempt, Riddle
 from cb_riddles.play import share, streak
@@ -123,7 +123,13 @@ def _riddle(
 def today(request: HttpRequest) -> HttpResponse:
     """Go to the riddle of the day."""
     del request
-    if not (riddle := Riddle.objects.of_the_day(timezone.localdate())):
+    day = timezone.localdate()
+
+    def load() -> tuple[Riddle | None, revision.Stamp | None]:
+        stamp = revision.stamp()
+        return Riddle.objects.of_the_day(day), stamp
+
+    if not (riddle := revision.recall(("today", day), load)):
         raise Http404("No riddles are available right now.")
     return redirect(riddle)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import cb_riddles
-from cb_riddles import Choice, faults, grade, option_key, option_order, streak
+from cb_riddles import Choice, faults, grade, option_key, option_order, share, streak
 from cb_riddles.formats import gift, jsonl
 from cb_riddles.formats.record import Fault, Record
 from cb_riddles.importing import Report, load
@@ -18,6 +18,7 @@ wrong: list[str] = faults("What has keys?", [("A piano", True)])
 key: str = option_key("secret", 1)
 order: list[int] = option_order("secret", "ada", [1, 2])
 days: int = streak({dt.date(2026, 3, 1)}, dt.date(2026, 3, 2))
+shared: str = share([False, True], dt.date(2026, 3, 1), days, "https://example.org/today/")
 
 text: str = Riddle.objects.newest(5)[0].riddle_text
 published: dt.datetime = Riddle.objects.published()[0].pub_date
