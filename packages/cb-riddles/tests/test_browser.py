@@ -86,7 +86,7 @@ def test_an_author_writes_and_a_visitor_answers(browser: Any, site: Path, tmp_pa
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(browser: Any, site: Path, scheme: Any) -> None:
-    """No violation on any public page, in light and in dark, on a phone and on a desk; what is touched is 44 px high."""
+    """No violation on any public page, light and dark, on a phone and on a desk; what is touched is 44 px high."""
     assert command("sample").returncode == 0
     pages = ("", "?q=nothing", "?q=what", "?category=things", "1/", "4/", "me/", "leaders/")
     with serving() as (address, _):
