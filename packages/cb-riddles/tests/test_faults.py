@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ from riddles_support import FULL, Crowd, command, serving, unlimited, write
 pytestmark = pytest.mark.faults
 
 POINTS = 50 if FULL else 3
-RIDDLES = 5000 if FULL else 1500
+RIDDLES = 5000 if FULL else 3000
 
 
 def ask(data: Path, sql: str) -> list[tuple[str, int, int]]:
@@ -43,31 +44,45 @@ def sound(data: Path) -> bool:
 def test_an_import_is_all_or_nothing_under_a_kill(site: Path, tmp_path: Path) -> None:
     """``kill -9`` at points all over an import: no riddle or each one is there, and the next import brings all."""
     options = [{"text": "A piano", "correct": True}, {"text": "A map"}]
-    rows = (json.dumps({"riddle": f"Riddle {n}?", "options": options}) for n in range(RIDDLES))
-    file = write(tmp_path, "riddles.jsonl", "\n".join(rows) + "\n")
+    lines = [json.dumps({"riddle": f"Riddle {n}?", "options": options}) + "\n" for n in range(RIDDLES)]
     fresh = tmp_path / "fresh"
     shutil.copytree(site, fresh)
-    begin = time.monotonic()
-    assert command("import", file).returncode == 0
-    whole = time.monotonic() - begin
-
-    killed = 0
     for point in range(1, POINTS + 1):
         shutil.rmtree(site)
         shutil.copytree(fresh, site)
-        line = [sys.executable, "-m", "cb_riddles", "import", file]
-        with subprocess.Popen(line, stdout=subprocess.DEVNULL) as process:
-            try:
-                process.wait(whole * point / (POINTS + 1))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                killed += 1
+        line = [sys.executable, "-m", "cb_riddles", "import", "--format", "jsonl", "-"]
+        with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+            assert process.stdin
+            # It has read most of what was written, and waits for more; or, at last, has all and is about to commit.
+            process.stdin.writelines(lines[: RIDDLES * point // POINTS])
+            process.stdin.flush()
+            if point == POINTS:
+                process.stdin.close()
+            process.kill()
         there = ask(site, "select (select count(*) from riddles_riddle), (select count(*) from riddles_option), 0")
         assert there in ([(0, 0, 0)], [(RIDDLES, 2 * RIDDLES, 0)]), f"at point {point}"
         assert sound(site)
-    assert killed
-    assert command("import", file).returncode == 0
+    assert command("import", write(tmp_path, "riddles.jsonl", "".join(lines))).returncode == 0
     assert ask(site, "select count(*) from riddles_option") == [(2 * RIDDLES,)]
+
+
+@pytest.mark.parametrize("share", [n / 50 for n in range(50)] if FULL else [0.3, 0.9])
+def test_an_import_is_all_or_nothing_at_any_time(site: Path, tmp_path: Path, share: float) -> None:
+    """``kill -9`` after some time, also in the commit: whether it came in time or not, all or nothing is there."""
+    options = [{"text": "A piano", "correct": True}, {"text": "A map"}]
+    rows = (json.dumps({"riddle": f"Riddle {n}?", "options": options}) for n in range(RIDDLES))
+    file = write(tmp_path, "riddles.jsonl", "\n".join(rows) + "\n")
+    empty = tmp_path / "empty"
+    shutil.copytree(site, empty)
+    begin = time.monotonic()
+    assert command("--data", str(empty), "import", file).returncode == 0
+    whole = time.monotonic() - begin
+    with subprocess.Popen([sys.executable, "-m", "cb_riddles", "import", file], stdout=subprocess.DEVNULL) as process:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(whole * share)
+        process.kill()
+    assert ask(site, "select count(*), 0, 0 from riddles_riddle") in ([(0, 0, 0)], [(RIDDLES, 0, 0)])
+    assert sound(site)
 
 
 @pytest.mark.parametrize("point", range(1, 51 if FULL else 3))
