@@ -23,8 +23,9 @@ _KEEP = """
 INSERT INTO riddles_attempt (riddle_id, player, correct, created, scored) VALUES (%s, %s, %s, %s,
 %s AND NOT EXISTS (SELECT 1 FROM riddles_attempt WHERE riddle_id = %s AND player = %s AND scored)) RETURNING scored
 """
-# The index of what scored is SQLite's choice only where its condition is written as Django wrote it there.
-_KEEP_SQLITE = _KEEP.replace("AND scored)", "AND scored = 1)")
+# SQLite takes the index of what scored only where its condition is written as in the index: one way by Django 5.2 and
+# 6.0, another by 6.1.
+_KEEP_SQLITE = _KEEP.replace("AND scored)", "AND scored AND scored = 1)")
 
 
 def _first(riddles: models.QuerySet[Riddle], limit: datetime) -> Riddle | None:
