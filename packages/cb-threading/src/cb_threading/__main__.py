@@ -17,6 +17,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("cb-threading: interrupted\n")
         status = 130
+    gc.freeze()
     sys.exit(status)
 
 

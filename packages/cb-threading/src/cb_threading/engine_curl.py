@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import pycurl
@@ -57,7 +57,7 @@ class _Slot:
             pycurl.USERAGENT: policy.agent,
             265: 1,  # CURLOPT_SUPPRESS_CONNECT_HEADERS: pycurl has no name for it
             pycurl.BUFFERSIZE: 256 * 1024,
-            pycurl.HEADERFUNCTION: self._header,
+            pycurl.HEADERFUNCTION: self._lines.append,  # ten calls a page: none of ours
             pycurl.WRITEFUNCTION: self._body,
         }
         if policy.proxy is not None:
@@ -76,25 +76,24 @@ class _Slot:
             lines = [f"{name}: {value}" if value else f"{name};" for name, value in exchange.request_header]
             self.handle.setopt(pycurl.HTTPHEADER, lines)
 
-    def _header(self, line: bytes) -> int | None:
-        if line not in (b"\r\n", b"\n"):
-            self._lines.append(line)
-            return None
-        first, *lines = b"".join(self._lines).decode("iso-8859-1").splitlines()
-        self._lines.clear()
+    def begin(self, exchange: Exchange) -> bool:
+        """Tell the exchange the header, once: before the first piece of the body, or at the end if there was none."""
+        text = b"".join(self._lines).decode("iso-8859-1").replace("\r\n", "\n")
+        start = text.rfind("\nHTTP/") + 1  # before it are answers of 100 to 199, after its end trailers
+        end = text.find("\n\n", start)
+        if end < 0:
+            return True  # it was cut off
+        first, *fields = text[start:end].split("\n")
         status = int(first.split(None, 2)[1])
-        if status < 200:
-            return None  # more of it follows
-        pairs = [line.partition(":") for line in lines]
-        return self._tell(Exchange.begin, status, {name.lower(): value.strip() for name, _, value in pairs})
+        pairs = [field.partition(":") for field in fields]
+        return status < 200 or exchange.begin(status, {name.lower(): value.strip() for name, _, value in pairs})
 
     def _body(self, data: bytes) -> int | None:
-        return self._tell(Exchange.receive, data)
-
-    def _tell(self, what: Callable[..., bool], *came: object) -> int | None:
         """Give the exchange what came; -1 makes curl break off."""
+        exchange = self.exchange
+        assert exchange is not None
         try:
-            return None if what(self.exchange, *came) else -1
+            return None if (exchange.status or self.begin(exchange)) and exchange.receive(data) else -1
         except BaseException as error:  # noqa: BLE001 - curl would print it; the engine raises it
             self.raised = error
             return -1
@@ -136,7 +135,7 @@ class CurlEngine:
                 busy.difference_update(ended)
                 idle += ended
                 came = session.finished([self._unloaded(multi, slot, failure) for slot, failure in ended.items()])
-                if not ended:
+                if not ended and (busy or not session.over):
                     self._sleep(multi, session, full=len(busy) == self._jobs, idle=not busy)
             session.save(came)
         finally:
@@ -178,6 +177,8 @@ class CurlEngine:
         multi.remove_handle(slot.handle)
         exchange, slot.exchange = slot.exchange, None
         assert exchange is not None
+        if not exchange.status:
+            slot.begin(exchange)  # there was no body
         return exchange, failure
 
     def _sleep(self, multi: Any, session: Session, *, full: bool, idle: bool) -> None:

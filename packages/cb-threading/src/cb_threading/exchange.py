@@ -81,6 +81,7 @@ class Exchange:
         "_chunks",
         "_decoder",
         "_limit",
+        "_roof",
         "_store",
         "expected",
         "failure",
@@ -124,6 +125,7 @@ class Exchange:
         self.received: int = 0  # bytes on the wire
         self.size: int = 0  # bytes of the decoded body, with those of the part that is gone on with
         self._decoder: Any = None
+        self._roof: int = -1  # up to this size a piece is kept as it is, and nothing has to be asked about it
         self.expected: int | None = None
         self.offset: int = 0
         self._chunks: list[bytes] = []
@@ -171,6 +173,8 @@ class Exchange:
                 return self._refuse(Failure("too-large", f"{self.size + self.expected} bytes", again=False))
             if self.expected > IN_MEMORY and self.part is None:
                 self._spill()
+        if self._decoder is None and self.part is None:
+            self._roof = IN_MEMORY if self._limit is None else min(IN_MEMORY, self._limit)
         return True
 
     def _goes_on(self) -> bool:
@@ -196,6 +200,10 @@ class Exchange:
     def receive(self, data: bytes) -> bool:
         """A piece of the body. False: no more of it is wanted, break off."""
         self.received += len(data)
+        if self.received <= self._roof:
+            self.size = self.received
+            self._chunks.append(data)
+            return True
         if not 200 <= self.status < 300:
             return True  # the words of an error page: read, so that the connection can be used again, and dropped
         if self._decoder is None:

@@ -16,7 +16,7 @@ from typing import Literal
 from cb_threading.errors import BadInput, Collision
 from cb_threading.names import RESERVED, Names, destination, normalised
 
-__all__ = ["Format", "Job", "plan", "read_list"]
+__all__ = ["Format", "Job", "file_key", "plan", "read_list"]
 
 Format = Literal["text", "csv", "jsonl"]
 
@@ -47,7 +47,7 @@ def plan(jobs: Iterable[str | Job], *, names: Names = "path") -> list[Job]:
             digest = _digest(given.sha256) if given.sha256 else ""
         except ValueError as error:
             raise BadInput(f"{given.source or f'URL {count}'}: {error}") from None
-        other = planned.setdefault(_key(path), made := Job(url, path, digest, given.source))
+        other = planned.setdefault(file_key(path), made := Job(url, path, digest, given.source))
         if other is not made and (other.url != url or other.path != path or other.sha256 != digest):
             raise Collision(
                 f"{made.source}: {url} would overwrite {path} of {other.url}, {other.source} "
@@ -57,7 +57,7 @@ def plan(jobs: Iterable[str | Job], *, names: Names = "path") -> list[Job]:
     return list(planned.values())
 
 
-def _key(path: str) -> str:
+def file_key(path: str) -> str:
     """Two paths with one key are one file."""
     if path.isascii() and sys.platform != "darwin":
         return path

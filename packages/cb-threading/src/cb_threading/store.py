@@ -19,7 +19,7 @@ from typing import Any
 from cb_threading.errors import Collision, StoreError
 from cb_threading.journal import Journal, Part, Record, read_journals
 from cb_threading.names import RESERVED
-from cb_threading.plan import Job
+from cb_threading.plan import Job, file_key
 from cb_threading.results import Result
 
 __all__ = ["PartFile", "Store", "problem"]
@@ -104,11 +104,16 @@ class Store:
         }
         self._sweep({part.name for part in usable.values()})
         kept: list[Record] = []
+        tops = {file_key(name) for name in os.listdir(self.folder)}  # noqa: PTH208 - names are all that is wanted
         for job in jobs:
             record = records.get(job.path)
             if resume and record and record.url == job.url and self._is_there(record, job.sha256):
                 kept.append(record)
-            elif not force and record is None and os.path.lexists(self.folder / job.path):
+            elif (
+                not (force or record)
+                and file_key(job.path.partition("/")[0]) in tops  # the system need not be asked about each of a list
+                and os.path.lexists(self.folder / job.path)
+            ):
                 raise Collision(f"{self.folder / job.path} is there, and not from here (--force replaces it)")
         return kept, usable
 
