@@ -17,19 +17,20 @@ def run(
     schedule: Schedule[tuple[str, int]], *, jobs: int, seconds: float, now: float = 0.0
 ) -> tuple[list[tuple[float, str]], float]:
     """Simulate transfers of so many seconds, *jobs* at a time; return the starts and the end."""
-    ends: list[tuple[float, str]] = []
+    ends: list[tuple[float, str, float]] = []
     starts: list[tuple[float, str]] = []
     while len(schedule) or ends:
         while len(ends) < jobs and (item := schedule.take(now)) is not None:
             starts.append((now, item[0]))
-            heapq.heappush(ends, (now + seconds, item[0]))
+            heapq.heappush(ends, (now + seconds, item[0], now))
         times = [ends[0][0]] if ends else []
         due = schedule.next_time(now) if len(ends) < jobs else None
         times += [due] if due is not None else []
         assert times, "something waits, and nothing will ever wake it"
         now = max(now, min(times))
         while ends and ends[0][0] <= now:
-            schedule.done(heapq.heappop(ends)[1], now)
+            _, host, started = heapq.heappop(ends)
+            schedule.done(host, now, started=started, answered=started)
     return starts, now
 
 
@@ -110,7 +111,7 @@ def test_a_hold_can_be_lengthened_and_nothing_waits_for_a_full_host() -> None:
     schedule.put("a2", "a", 3.0)
     assert schedule.take(4.0) is None
     assert schedule.next_time(4.0) is None
-    schedule.done("a", 5.0)
+    schedule.done("a", 5.0, started=3.0, answered=3.0)
     assert schedule.next_time(5.0) == 5.0
     schedule.hold("a", 2.0, 5.0)
     assert schedule.take(5.0) is None
@@ -126,11 +127,39 @@ def test_a_crawl_delay_counts_for_its_host() -> None:
         schedule.put(item, item[0], 0.0)
     assert schedule.take(0.0) == "b1"
     assert schedule.take(2.0) == "a1"
-    schedule.done("a", 2.0)
-    schedule.done("b", 10.0)
+    schedule.done("a", 2.0, started=2.0, answered=2.0)
+    schedule.done("b", 10.0, started=0.0, answered=0.0)
     schedule.put("a2", "a", 3.0)
     assert schedule.take(3.9) is None
     assert schedule.take(4.0) == "a2"
+
+
+def test_the_delay_counts_from_when_the_host_has_seen_the_request() -> None:
+    """From the answer's begin; if that takes long, from a while after the start; an older request changes nothing."""
+    schedule: Schedule[str] = Schedule(per_host=9, delay=1.0)
+    for item in ("a1", "a2", "a3", "a4"):
+        schedule.put(item, "a", 0.0)
+    assert schedule.take(0.0) == "a1"
+    schedule.done("a", 0.5, started=0.0, answered=0.031)
+    assert schedule.next_time(0.5) == pytest.approx(1.03)
+    assert schedule.take(1.03) == "a2"  # on its way for ever
+    assert schedule.take(2.0) is None
+    assert schedule.next_time(2.0) == pytest.approx(2.13)
+    assert schedule.take(2.14) == "a3"
+    schedule.done("a", 2.2, started=1.03, answered=2.2)
+    assert schedule.take(3.2) is None
+    assert schedule.next_time(3.2) == pytest.approx(3.24)
+
+
+def test_what_is_not_asked_for_costs_no_delay() -> None:
+    """A page that robots.txt does not want, for one."""
+    schedule: Schedule[str] = Schedule(per_host=9, delay=1.0)
+    for item in ("a1", "a2", "a3"):
+        schedule.put(item, "a", 0.0)
+    assert schedule.take(0.0) == "a1"
+    schedule.untake("a", 0.0)
+    assert schedule.take(0.0) == "a2"
+    assert schedule.take(0.5) is None
 
 
 def test_hosts_that_are_done_are_forgotten() -> None:

@@ -7,6 +7,7 @@ exchange back to the session with what went wrong, if anything did. Nothing here
 from __future__ import annotations
 
 import re
+import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ class Exchange:
         "_limit",
         "_roof",
         "_store",
+        "answered",
         "expected",
         "failure",
         "first",
@@ -98,6 +100,7 @@ class Exchange:
         "retry",
         "robots",
         "size",
+        "started",
         "status",
         "url",
         "validator",
@@ -119,6 +122,8 @@ class Exchange:
         self._reset()
 
     def _reset(self) -> None:
+        self.started: float = 0.0
+        self.answered: float = 0.0  # when the answer began to come; 0: it did not
         self.status: int = 0
         self.header: Mapping[str, str] = {}
         self.failure: Failure | None = None
@@ -139,6 +144,7 @@ class Exchange:
         """Make ready for a (further) try, which asks for the rest only where that is safe."""
         self._reset()
         self.pace = Pace(timeout, now)
+        self.started = now
         self.first = self.first or now
         self.request_header = header
         if self.validator and (offset := self._store.part_size(self.job)):
@@ -148,6 +154,7 @@ class Exchange:
 
     def begin(self, status: int, header: Mapping[str, str]) -> bool:
         """The answer's status and header (names in lower case). False: its body is not wanted, break off."""
+        self.answered = time.monotonic()
         self.status, self.header = status, header
         length = header.get("content-length", "")
         self.expected = int(length) if length.isascii() and length.isdecimal() else None

@@ -4,6 +4,11 @@ Pure: it knows no clock and no socket; every method is told the time. A host tha
 waiting: hosts that can start something stand in one queue, those that wait for a time in a heap, and those that wait
 for a transfer to end in neither. Every step costs O(log hosts); a host is forgotten when nothing of it waits and no
 delay is due.
+
+A host's delay is one between the moments at which *it* sees two requests. They may be on their way for a while, and the
+first one for longer than the second. So the delay counts from when the first one's answer began to come: then it has
+surely arrived. For an answer that does not come it waits only so long (`ON_THE_WAY`): a slow host is not to be asked at
+half the pace.
 """
 
 from __future__ import annotations
@@ -17,6 +22,9 @@ __all__ = ["Schedule"]
 
 T = TypeVar("T")
 
+ON_THE_WAY = 0.02  # seconds, or a tenth of the delay if that is more: it has arrived by then, whatever comes back when
+AT_ONCE = 0.001  # seconds: an answer within them came to a request that arrived when it was sent
+
 
 @dataclass(slots=True)
 class _Host(Generic[T]):
@@ -25,7 +33,10 @@ class _Host(Generic[T]):
     queue: deque[T] = field(default_factory=deque)
     later: list[tuple[float, int, T]] = field(default_factory=list)  # retries, each with its time
     active: int = 0
-    not_before: float = 0.0
+    started: float = 0.0  # the last one
+    paced: float = 0.0  # not before this for the delay's sake,
+    before: float = 0.0  # which was this before the last one was taken,
+    held: float = 0.0  # and not before this for the host's own sake
     ready: bool = False  # stands in the queue of hosts
     timed: float = float("inf")  # stands in the heap, with this time
 
@@ -38,9 +49,9 @@ class Schedule(Generic[T]):
     ...     schedule.put(item, item[0], now=0.0)
     >>> schedule.take(0.0), schedule.take(0.0), schedule.take(0.0)
     ('a1', 'b1', None)
-    >>> schedule.done("a", 1.0); schedule.next_time(1.0)
-    5.0
-    >>> schedule.take(5.0)
+    >>> schedule.done("a", 1.0, started=0.0, answered=0.25); schedule.next_time(1.0)
+    5.249
+    >>> schedule.take(5.25)
     'a2'
     """
 
@@ -86,24 +97,40 @@ class Schedule(Generic[T]):
                 where.queue.append(heapq.heappop(where.later)[2])
             item = where.queue.popleft()
             where.active += 1
-            where.not_before = max(where.not_before, now + where.delay)
+            where.started, where.before = now, where.paced
+            if where.delay:
+                where.paced = now + where.delay + max(ON_THE_WAY, where.delay / 10)
             self._waiting -= 1
             self._list(where, now)
             return item
         return None
 
-    def done(self, host: str, now: float) -> None:
-        """A transfer with the host has ended."""
+    def done(self, host: str, now: float, *, started: float, answered: float) -> None:
+        """A transfer has ended, which `take` had given at *started* and whose answer began to come at *answered*."""
         where = self._hosts[host]
         where.active -= 1
+        if started == where.started:  # none was taken after it
+            arrived = max(started, answered - AT_ONCE)
+            where.paced = min(where.paced, arrived + where.delay)
+        self._end(where, now)
+
+    def untake(self, host: str, now: float) -> None:
+        """What `take` just gave for the host was not asked for after all."""
+        where = self._hosts[host]
+        where.active -= 1
+        where.paced = where.before
+        self._end(where, now)
+
+    def _end(self, where: _Host[T], now: float) -> None:
         self._list(where, now)
-        if not (where.active or where.queue or where.later or where.not_before > now or where.delay != self._delay):
-            del self._hosts[host]
+        waits = where.active or where.queue or where.later or max(where.paced, where.held) > now
+        if not waits and where.delay == self._delay:
+            del self._hosts[where.name]
 
     def hold(self, host: str, seconds: float, now: float) -> None:
         """Leave a host alone for so long (Retry-After)."""
         where = self._host(host)
-        where.not_before = max(where.not_before, now + seconds)
+        where.held = max(where.held, now + seconds)
         self._list(where, now)
 
     def slow(self, host: str, delay: float, now: float) -> None:
@@ -129,7 +156,8 @@ class Schedule(Generic[T]):
         """When the host can start something; never, as far as its own state tells: infinity."""
         if where.active >= self._per_host or not (where.queue or where.later):
             return float("inf")
-        return where.not_before if where.queue else max(where.not_before, where.later[0][0])
+        first = max(where.paced, where.held)
+        return first if where.queue else max(first, where.later[0][0])
 
     def _list(self, where: _Host[T], now: float) -> None:
         """Put a host where it belongs: among the ready ones, into the heap, or nowhere."""

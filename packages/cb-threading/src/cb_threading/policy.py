@@ -62,7 +62,7 @@ class Policy:
     Args:
         jobs: Transfers at a time, over all hosts; at most 500.
         per_host: Transfers at a time with one host (scheme, name and port).
-        delay: Seconds between two requests' starts at one host; a longer Crawl-delay in its robots.txt counts instead.
+        delay: Seconds between two requests as the host sees them; a longer Crawl-delay of its own counts instead.
         timeout: See `Timeout`.
         retry: See `Retry`.
         statuses: HTTP statuses that are worth another try.

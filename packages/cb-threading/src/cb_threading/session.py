@@ -109,7 +109,7 @@ class Session:
                 if item is not None:
                     exchange = self._exchange(item) if isinstance(item, Job) else item
                     if denied := self._denied(exchange):
-                        self._schedule.done(exchange.host, now)
+                        self._schedule.untake(exchange.host, now)
                         self._fail(exchange, denied)
                         continue
                     self._active += 1
@@ -157,7 +157,7 @@ class Session:
             for exchange, failure in ended:
                 now = time.monotonic()
                 self._active -= 1
-                self._schedule.done(exchange.host, now)
+                self._schedule.done(exchange.host, now, started=exchange.started, answered=exchange.answered or now)
                 if self._is_page(exchange, exchange.failure or failure or exchange.end(), now):
                     came.append(exchange)
             self._changed.notify_all()
