@@ -60,7 +60,7 @@ def timers(kind: str, count: int) -> dict[str, float]:
         ends.append(lambda: loop.call_soon_threadsafe(loop.stop))
     set_up = time.perf_counter() - start
     threads = threading.active_count()
-    done.wait(120)
+    done.wait(240)
     for end in ends:
         end()
     late.sort()

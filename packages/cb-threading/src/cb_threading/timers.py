@@ -19,8 +19,6 @@ __all__ = ["Handle", "TimerService", "TimerStatistics"]
 
 P = ParamSpec("P")
 
-_WAITS, _RAN, _CANCELLED = range(3)
-
 
 @dataclass(frozen=True, slots=True)
 class TimerStatistics:
@@ -35,22 +33,21 @@ class TimerStatistics:
 class Handle:
     """A timer that was set."""
 
-    __slots__ = ("_call", "_service", "_state", "every")
+    __slots__ = ("_number", "_service", "every")
 
-    def __init__(self, service: TimerService, call: Callable[[], object], every: float | None) -> None:
+    def __init__(self, service: TimerService, number: int, every: float | None) -> None:
         self._service = service
-        self._call: Callable[[], object] | None = call
-        self._state = _WAITS
+        self._number = number
         self.every: float | None = every
 
     def cancel(self) -> bool:
         """Take the timer back. True: it will not run (again); False: too late, it ran or is running, or was taken."""
-        return self._service._cancel(self)  # noqa: SLF001 - one class in two parts
+        return self._service._cancel(self._number)  # noqa: SLF001 - one class in two parts
 
     @property
     def pending(self) -> bool:
         """It will still run."""
-        return self._state == _WAITS
+        return self._number in self._service._calls  # noqa: SLF001 - one class in two parts
 
 
 class TimerService:
@@ -68,12 +65,15 @@ class TimerService:
     """
 
     def __init__(self, *, name: str = "timers") -> None:
-        self._changed = threading.Condition(threading.Lock())
-        self._heap: list[tuple[float, int, Handle]] = []
+        self._lock = threading.Lock()  # taken as it is: a condition's own methods would be a third of setting a timer
+        self._changed = threading.Condition(self._lock)
+        self._heap: list[tuple[float, int]] = []  # nothing in it that the garbage collector would have to look into
+        self._calls: dict[int, Callable[[], object]] = {}  # of those that wait, by number
+        self._every: dict[int, float] = {}  # of those that run again
         self._thread: threading.Thread | None = None
         self._closed = False
         self._name = name
-        self._set = self._fired = self._cancelled = self._dead = 0
+        self._set = self._fired = self._cancelled = 0
         self._latest = 0.0
 
     def call_later(self, delay: float, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Handle:
@@ -91,32 +91,32 @@ class TimerService:
         return self._add(seconds, partial(function, *args, **kwargs), seconds)
 
     def _add(self, delay: float, call: Callable[[], object], every: float | None) -> Handle:
-        handle = Handle(self, call, every)
         due = time.monotonic() + delay
-        with self._changed:
+        with self._lock:
             if self._closed:
                 raise RuntimeError("these timers were closed (make another TimerService)")
-            self._set += 1
-            heapq.heappush(self._heap, (due, self._set, handle))
+            self._set = number = self._set + 1
+            self._calls[number] = call
+            if every is not None:
+                self._every[number] = every
+            heapq.heappush(self._heap, (due, number))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
-            elif self._heap[0][2] is handle:
+            elif self._heap[0][1] == number:
                 self._changed.notify()
-        return handle
+        return Handle(self, number, every)
 
-    def _cancel(self, handle: Handle) -> bool:
-        with self._changed:
-            if handle._state != _WAITS:  # noqa: SLF001 - one class in two parts
+    def _cancel(self, number: int) -> bool:
+        with self._lock:
+            if self._calls.pop(number, None) is None:
                 return False
-            handle._state = _CANCELLED  # noqa: SLF001
-            handle._call = None  # noqa: SLF001
+            self._every.pop(number, None)
             self._cancelled += 1
-            self._dead += 1
-            if self._dead > 64 and self._dead * 2 > len(self._heap):
-                self._heap = [entry for entry in self._heap if entry[2].pending]
+            dead = len(self._heap) - len(self._calls)
+            if dead > 64 and dead * 2 > len(self._heap):
+                self._heap = [entry for entry in self._heap if entry[1] in self._calls]
                 heapq.heapify(self._heap)
-                self._dead = 0
         return True
 
     def _run(self) -> None:
@@ -129,45 +129,43 @@ class TimerService:
 
     def _next(self) -> Callable[[], object] | None:
         """Wait until a timer is due and return its function; None when the service is closed."""
-        with self._changed:
+        with self._lock:
             while not self._closed:
                 if not self._heap:
                     self._changed.wait()
                     continue
-                due, number, handle = self._heap[0]
+                due, number = self._heap[0]
                 late = time.monotonic() - due
-                if not handle.pending:
+                if number not in self._calls:
                     heapq.heappop(self._heap)
-                    self._dead -= 1
                 elif late < 0:
                     self._changed.wait(-late)
                 else:
-                    return self._due(due, number, handle, late)
+                    return self._due(due, number, late)
         return None
 
-    def _due(self, due: float, number: int, handle: Handle, late: float) -> Callable[[], object] | None:
-        call = handle._call  # noqa: SLF001 - one class in two parts
+    def _due(self, due: float, number: int, late: float) -> Callable[[], object]:
+        every = self._every.get(number)
         self._fired += 1
         self._latest = max(self._latest, late)
-        if handle.every is None:
+        if every is None:
             heapq.heappop(self._heap)
-            handle._state, handle._call = _RAN, None  # noqa: SLF001
-        else:
-            beats = late // handle.every + 1
-            heapq.heapreplace(self._heap, (due + beats * handle.every, number, handle))
-        return call
+            return self._calls.pop(number)
+        heapq.heapreplace(self._heap, (due + (late // every + 1) * every, number))
+        return self._calls[number]
 
     def statistics(self) -> TimerStatistics:
         """Counts since the start."""
-        with self._changed:
-            return TimerStatistics(len(self._heap) - self._dead, self._fired, self._cancelled, self._latest)
+        with self._lock:
+            return TimerStatistics(len(self._calls), self._fired, self._cancelled, self._latest)
 
     def close(self) -> None:
         """Drop what still waits, and wait for a function that is running (not if it is the caller)."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._heap.clear()
-            self._dead = 0
+            self._calls.clear()
+            self._every.clear()
             self._changed.notify()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
