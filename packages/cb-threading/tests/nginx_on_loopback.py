@@ -13,8 +13,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import trustme
-
 CONFIG = """
 worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log; {user}
 events {{ worker_connections 512; }}
@@ -62,6 +60,8 @@ def _answers(port: int) -> bool:
 def started(program: str, folder: Path) -> Iterator[Nginx]:
     """Start it; the ports that were free may be taken when it comes, so it may be started again."""
     (folder / "www").mkdir()
+    import trustme  # not everywhere: the toolkit's tests run on free-threaded Pythons, too
+
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
     authority.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(folder / "cert.pem")

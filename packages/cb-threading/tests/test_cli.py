@@ -37,6 +37,8 @@ def test_help_names_every_command_and_each_has_an_example(cb: Cb) -> None:
         assert command.split()[0] in ran.out
         assert "cb-threading " in cb(*command.split(), "--help").out.partition("Example")[2]
     assert cb().status == 2
+    assert cb("recipe").err.count("\n") == 1
+    assert cb("fetch", "", "-o", "x").err == "cb-threading: argument 1 is empty (a list, or a URL with http://)\n"
     assert cb("nonsense").err == "cb-threading: No such command 'nonsense' (see cb-threading --help)\n"
 
 
@@ -118,7 +120,10 @@ def test_interactive_is_the_books_dialogue(cb: Cb, site: Site, tmp_path: Path) -
     ran = cb("fetch", "--interactive", stdin=both)
     assert ran.status == 2
     assert "would overwrite" in ran.err
-    assert cb("fetch", "--interactive", stdin="").status == 130
+    assert (
+        cb("fetch", "--interactive", stdin="").err
+        == "host: \ncb-threading: stdin: no answer to 'host' (it has ended)\n"
+    )
 
 
 def test_progress_is_drawn_and_wiped(cb: Cb, site: Site, tmp_path: Path) -> None:
@@ -204,6 +209,9 @@ def test_market_asks_for_products(cb: Cb) -> None:
     ran = cb("market", "--interactive", stdin="a\ncheap\n")
     assert ran.status == 2
     assert "product 1: 'cheap' is not a price" in ran.err
+    ran = cb("market", "--interactive", stdin="a\n\n")
+    assert ran.status == 2
+    assert ran.err.endswith("\ncb-threading: stdin: no answer to 'product price' (it has ended)\n")
 
 
 @pytest.mark.parametrize(
@@ -240,7 +248,9 @@ def test_after_and_every(cb: Cb) -> None:
     assert cb("every", "--count", "1", "1ms", "sh", "-c", "kill -9 $$").status == 137
     ran = cb("after", "0", "no-such-program")
     assert ran.status == 2
-    assert ran.err == "cb-threading: no-such-program: No such file or directory\n"
+    assert ran.err.startswith("cb-threading: no-such-program: No such file or directory (")
+    assert cb("after", "0", "a\0b").status == 2
+    assert cb("after", "0", "--").err.startswith("cb-threading: Missing argument 'COMMAND...' (")
     assert cb("every", "0", "true").status == 2
 
 

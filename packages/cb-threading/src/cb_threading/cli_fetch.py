@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cb_threading.cli_io import SECONDS, SIZE, say
+from cb_threading.cli_io import SECONDS, SIZE, ask, say
 from cb_threading.fetching import Fetch
 from cb_threading.plan import Job
 from cb_threading.policy import Policy, Retry, Timeout
@@ -154,10 +154,10 @@ def asked(out: str) -> tuple[list[Job], str]:
     urls: list[str] = []
     paths: list[str] = []
     while True:
-        host = click.prompt("host", err=True)
+        host = ask("host")
         urls.append(host if "://" in host else f"http://{host}/")
-        paths.append(os.path.abspath(Path(out, click.prompt("output file absolute path", err=True))))  # noqa: PTH100
-        if click.prompt("add another? (y/N)", default="N", show_default=False, err=True) != "y":
+        paths.append(os.path.abspath(Path(out, ask("output file absolute path"))))  # noqa: PTH100
+        if ask("add another? (y/N)", "N") != "y":
             break
     folder = os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120 - text in, text out
     answers = enumerate(zip(urls, paths, strict=True), 1)

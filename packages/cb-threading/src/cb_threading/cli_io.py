@@ -25,6 +25,25 @@ def say(text: str) -> None:
         sys.stderr.flush()
 
 
+def ask(question: str, default: str = "") -> str:
+    """A line of stdin, after a question on stderr; again where it is empty and there is no default.
+
+    Raises:
+        BadInput: There is no line any more.
+    """
+    from cb_threading.errors import BadInput
+
+    while True:
+        sys.stderr.write(f"{question}: ")
+        sys.stderr.flush()
+        line = sys.stdin.readline()
+        if not line:
+            sys.stderr.write("\n")
+            raise BadInput(f"stdin: no answer to {question!r} (it has ended)")
+        if answer := line.strip() or default:
+            return answer
+
+
 class Seconds(click.ParamType[float]):
     """500ms, 3s, 2m, 1h, or a number of seconds."""
 
@@ -66,7 +85,8 @@ def ends(run: Callable[[], object]) -> int:
         status = 2
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "cb-threading"
-        say(f"{error.format_message().rstrip('.')} (see {path} --help)")
+        words = " ".join(error.format_message().split())  # click's own are sometimes a list, one a line
+        say(f"{words.rstrip('.')} (see {path} --help)")
         status = 2
     except BrokenPipeError:  # whoever read our output has enough
         status = 0

@@ -45,14 +45,16 @@ def every(interval: float, words: tuple[str, ...], count: int | None) -> None:
 
 def _timed(seconds: float, words: tuple[str, ...], *, count: int | None, again: bool) -> int:
     words = words[1:] if words[0] == "--" else words
+    if not words:
+        raise click.UsageError("Missing argument 'COMMAND...'", click.get_current_context())
     over = threading.Event()
     statuses: list[int] = []
-    failed: list[OSError] = []
+    failed: list[OSError | ValueError] = []  # the latter for a word with a NUL
 
     def run() -> None:
         try:
             statuses.append(subprocess.run(words, check=False).returncode)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             failed.append(error)
         if failed or len(statuses) == count:
             handle.cancel()
@@ -62,6 +64,7 @@ def _timed(seconds: float, words: tuple[str, ...], *, count: int | None, again: 
         handle = timers.call_every(seconds, run) if again else timers.call_later(seconds, run)
         over.wait()
     if failed:
-        raise BadInput(f"{words[0]}: {failed[0].strerror}")
+        why = getattr(failed[0], "strerror", None) or failed[0]
+        raise BadInput(f"{words[0]}: {why} (the words after the time are a program and its arguments)")
     bad = [status if status > 0 else 128 - status for status in statuses if status]
     return bad[-1] if bad else 0

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from cb_threading.cli_io import FORMAT, SECONDS
+from cb_threading.cli_io import FORMAT, SECONDS, ask
 from cb_threading.errors import BadInput
 from cb_threading.recipes import RECIPES
 
@@ -88,21 +88,21 @@ def _asked() -> list[Any]:
 
     goods = []
     while True:
-        description = click.prompt("product description", err=True)
-        price = click.prompt("product price", err=True)
+        description = ask("product description")
+        price = ask("product price")
         try:
             goods.append(Product(description, Decimal(price)))
         except InvalidOperation:
             raise BadInput(f"product {len(goods) + 1}: {price!r} is not a price") from None
-        if click.prompt("continue (y/N)", default="N", show_default=False, err=True) != "y":
+        if ask("continue (y/N)", "N") != "y":
             return goods
 
 
 @click.command(short_help="The chapter's small programs.")
-@click.argument("name", type=click.Choice(list(RECIPES)))
+@click.argument("name", metavar="NAME", type=click.Choice(list(RECIPES)))
 @click.option("--delay", "delays", type=SECONDS, multiple=True, help="Of each thread; can be repeated.")
 def recipe(name: str, delays: tuple[float, ...]) -> None:
-    """Run one of the chapter's programs, as it should be.
+    """Run one of the chapter's programs, as it should be: lowlevel, workers, info, daemon, timers, rlock or local.
 
     \b
     Example:

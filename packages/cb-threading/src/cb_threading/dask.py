@@ -91,7 +91,9 @@ def fetch_on_dask(
     jobs = plan(urls, names=names)
     try:
         client: Any = Client(scheduler, timeout=10, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
+    except ValueError as error:
+        raise BadInput(f"{scheduler} is not the address of a scheduler (tcp://HOST:8786)") from error
+    except OSError as error:
         raise FetchError(f"{scheduler}: no scheduler answers there ({type(error).__name__})") from error
     with client:
         count = len(client.scheduler_info()["workers"]) or 1

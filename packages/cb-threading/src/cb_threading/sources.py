@@ -19,6 +19,8 @@ def jobs_of(sources: Iterable[str], form: Format | None) -> Iterator[Job]:
     for number, source in enumerate(sources, 1):
         if "://" in source:
             yield Job(source, source=f"argument {number}")
+        elif not source:
+            raise BadInput(f"argument {number} is empty (a list, or a URL with http://)")
         elif source == "-":
             yield from read_list(sys.stdin.buffer, "stdin", form or "text")
         else:
