@@ -172,7 +172,10 @@ def part_toolkit(scratch: Path, www: Path, quick: bool) -> None:
 
 
 def part_faults(scratch: Path, www: Path, quick: bool) -> None:
-    note = "ok: a status that is not 0, and no file under the final name. A try, time-outs of 1 s, at most 1 MB."
+    note = (
+        "ok: a status that is not 0, and no file under the final name; of a wrong length also: the promised bytes; "
+        "of two pages with one name also: both. A try, time-outs of 1 s, at most 1 MB."
+    )
     show("faults", Table("A server that fails its clients", ["fault", *faults.TOOLS], faults.table(scratch), note))
     times = faults.ctrl_c(scratch, 2 if quick else 7)
     rows = [[f"{min(times) * 1000:.0f}", f"{statistics.median(times) * 1000:.0f}", f"{max(times) * 1000:.0f}"]]
