@@ -299,3 +299,37 @@ def test_a_name_that_is_not_there() -> None:
     assert [name for name in cb_threading.__all__ if not hasattr(cb_threading, name)] == []
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = cb_threading.nonsense
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["every", "1h", "true"],
+        ["race", "a", "b", "--laps", "1000000000"],
+        ["market", "--purchases", "1000000000", "--log", "/dev/null"],
+        ["recipe", "lowlevel", "--delay", "1h"],
+        ["recipe", "daemon", "--delay", "1h"],
+    ],
+    ids=" ".join,
+)
+def test_ctrl_c_ends_every_command(words: list[str]) -> None:
+    """With 130 and a word, whatever its threads are about, long before they are done."""
+    # A thread of the child's own presses Ctrl-C, when its command has had the time to start threads.
+    program = (
+        "import os, signal, sys, threading; from cb_threading.__main__ import main;"
+        "threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start(); main()"
+    )
+    command = [sys.executable, "-c", program, *words]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stderr) == (130, "cb-threading: interrupted\n")
+
+
+def test_every_ends_when_nobody_reads() -> None:
+    """``cb-threading every 1s -- date | head -2``."""
+    command = [sys.executable, "-m", "cb_threading", "every", "10ms", "--", "echo", "tick"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "tick\n"
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(60)) == ("", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
 
@@ -49,20 +50,24 @@ def _timed(seconds: float, words: tuple[str, ...], *, count: int | None, again: 
         raise click.UsageError("Missing argument 'COMMAND...'", click.get_current_context())
     over = threading.Event()
     statuses: list[int] = []
+    enough: list[bool] = []
     failed: list[OSError | ValueError] = []  # the latter for a word with a NUL
 
     def run() -> None:
         try:
             statuses.append(subprocess.run(words, check=False).returncode)
+            enough.append(statuses[-1] == -signal.SIGPIPE)  # whoever reads what the command writes has gone
         except (OSError, ValueError) as error:
             failed.append(error)
-        if failed or len(statuses) == count:
+        if failed or len(statuses) == count or any(enough):
             handle.cancel()
             over.set()
 
     with TimerService() as timers:
         handle = timers.call_every(seconds, run) if again else timers.call_later(seconds, run)
         over.wait()
+    if any(enough):
+        raise BrokenPipeError
     if failed:
         why = getattr(failed[0], "strerror", None) or failed[0]
         raise BadInput(f"{words[0]}: {why} (the words after the time are a program and its arguments)")

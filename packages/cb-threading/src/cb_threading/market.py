@@ -87,6 +87,8 @@ def run_market(
     def buy(name: str) -> None:
         chance = random.Random(f"{seed}:{name}" if seed is not None else None)  # noqa: S311 - a game
         for _ in range(purchases):
+            if group.stop.is_set():
+                return  # Ctrl-C
             number, quantity = chance.choice(numbers), chance.randrange(100)
             sold.add(Purchase(name, number, quantity, shelf.get(number).price * quantity))
         say(f"(Buyer-{name}) {purchases} purchases")

@@ -53,7 +53,7 @@ def race(runners: Mapping[str, Callable[[], T]]) -> list[Finish[T]]:
         with finished:
             order.append(Finish(len(order) + 1, name, time.perf_counter() - start, result, failed))
 
-    with WorkerGroup() as group:
+    with WorkerGroup(grace=0.1) as group:  # after Ctrl-C: runners know of no `stop`
         for name, runner in runners.items():
             group.start(run, name, runner)
         ready.wait()

@@ -17,26 +17,29 @@ Say = Callable[[str], object]
 
 def lowlevel(say: Say, delays: Sequence[float] = (0.02, 0.04)) -> None:
     """Two threads say five lines each; the program waits for both."""
-    pause = threading.Event()
+    stop = threading.Event()
 
     def run(name: str, delay: float) -> int:
         for number in range(1, 6):
-            pause.wait(delay)
+            if stop.wait(delay):
+                return number - 1
             say(f"{name}: {number}")
         return 5
 
     workers = [spawn(run, f"Thread-{number}", delay) for number, delay in enumerate(delays, 1)]
-    say(f"{sum(worker.result() for worker in workers)} lines")
+    try:
+        say(f"{sum(worker.result() for worker in workers)} lines")
+    finally:
+        stop.set()  # after Ctrl-C there is somebody to be told
 
 
 def workers(say: Say, delays: Sequence[float] = (0.01, 0.02, 0.03)) -> None:
     """Three workers, each with a name, a result, and its own time."""
-    pause = threading.Event()
 
     def run(delay: float) -> None:
         say(f"{threading.current_thread().name} start")
-        pause.wait(delay)
-        say(f"{threading.current_thread().name} end")
+        if not group.stop.wait(delay):
+            say(f"{threading.current_thread().name} end")
 
     with WorkerGroup(name="Thread") as group:
         for delay in delays:
