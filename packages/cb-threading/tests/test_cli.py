@@ -321,7 +321,7 @@ def test_ctrl_c_ends_every_command(words: list[str]) -> None:
     )
     command = [sys.executable, "-c", program, *words]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (ran.returncode, ran.stderr) == (130, "cb-threading: interrupted\n")
+    assert (ran.returncode, ran.stderr.strip()) == (130, "cb-threading: interrupted")
 
 
 def test_every_ends_when_nobody_reads() -> None:

@@ -118,3 +118,10 @@ def test_what_a_worker_cannot_do_is_said(client: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FetchError, match="file"):
         list(fetch_on_dask(["http://127.0.0.1:1/"], str(tmp_path / "file"), client.scheduler.address))
+
+
+def test_an_address_that_is_none_is_wrong_usage(tmp_path: Path, cb: Callable[..., Any]) -> None:
+    """And said so, before anything is asked for."""
+    ran = cb("fetch", "http://127.0.0.1:1/", "-o", tmp_path, "--dask", "nonsense")
+    assert ran.status == 2
+    assert ran.err == "cb-threading: nonsense is not the address of a scheduler (tcp://HOST:8786)\n"

@@ -40,6 +40,12 @@ class _Commands(click.Group):
         command: click.Command = getattr(import_module(f"cb_threading.{_HOMES[cmd_name]}"), cmd_name)
         return command
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise _Passed(130) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
