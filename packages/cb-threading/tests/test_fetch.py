@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from cb_threading import Fetch, Job, Policy, Report, Result, Retry, StoreError, fetch, verify
-from site_on_loopback import Site, body, chunked, compressed, first, page, ranged, redirect, status
+from site_on_loopback import Site, body, chunked, compressed, first, head, page, ranged, raw, redirect, status
 
 QUICK = Retry(attempts=3, base=0.001)
 
@@ -99,6 +99,21 @@ def test_bodies_are_decoded(site: Site, engine: str, tmp_path: Path) -> None:
     assert "gzip" in site.header("/packed")["accept-encoding"]
     fetch([site.url("/plain")], tmp_path, policy=policy(engine, compressed=False))
     assert "gzip" not in site.header("/plain").get("accept-encoding", "")
+
+
+def test_hints_before_and_trailers_after(site: Site, tmp_path: Path) -> None:
+    """An answer of 103 is not the answer, and what comes after the last chunk is not its header.
+
+    With curl alone: `http.client` knows no 103, which is for browsers.
+    """
+    hints = b"HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\n\r\n"
+    chunks = b'4\r\npage\r\n0\r\nContent-Length: 7\r\nETag: "t"\r\n\r\n'
+    site.routes["/page"] = raw(hints + head(Transfer_Encoding="chunked") + chunks)
+    site.routes["/empty"] = raw(hints + head(Transfer_Encoding="chunked") + chunks[9:])
+    report = fetch([site.url("/page"), site.url("/empty")], tmp_path, policy=policy("curl", jobs=1))
+    assert report.ok, report
+    assert files(tmp_path) == {"page": b"page", "empty": b""}
+    assert {result.status for result in report.results} == {200}
 
 
 def test_long_bodies_go_to_disk_as_they_come(site: Site, engine: str, tmp_path: Path) -> None:
@@ -351,7 +366,7 @@ def test_a_part_without_resume_is_swept(site: Site, engine: str, tmp_path: Path)
 )
 def test_a_server_that_is_bad_at_parts(site: Site, engine: str, tmp_path: Path, answer: str) -> None:
     """It is asked for the whole page."""
-    from site_on_loopback import cut, head, raw
+    from site_on_loopback import cut
 
     data = page("/long", 600_000)
     wrong = {

@@ -177,7 +177,7 @@ class CurlEngine:
         multi.remove_handle(slot.handle)
         exchange, slot.exchange = slot.exchange, None
         assert exchange is not None
-        if not exchange.status:
+        if not exchange.status and (failure is None or failure.kind != "interrupted"):
             slot.begin(exchange)  # there was no body
         return exchange, failure
 
