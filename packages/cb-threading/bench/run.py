@@ -131,7 +131,7 @@ def part_toolkit(scratch: Path, www: Path, quick: bool) -> None:
     for count in (1000,) if quick else (10_000, 100_000):
         for kind in ("TimerService", "asyncio", "APScheduler", "threading.Timer"):
             if count > 10_000 and kind == "threading.Timer":
-                rows.append([f"{count:,} x {kind}", "-", f"{count:,}", *"-----"])
+                rows.append([f"{count:,} x {kind}", *"-------"])
                 continue
             costly = kind == "threading.Timer" or (kind == "APScheduler" and count > 10_000)  # a quarter to two minutes
             script = str(Path(__file__).with_name("toolkit.py"))
