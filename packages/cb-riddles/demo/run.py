@@ -1,4 +1,4 @@
-"""cb-riddles at work on the input beside this file: import, play in the terminal, serve, and a file that is wrong."""
+"""The demo: riddles are taken in, a file that is wrong is not; they are played in the terminal, and served."""
 
 from __future__ import annotations
 

@@ -38,13 +38,13 @@ def author() -> Client:
 
 
 def test_01_version() -> None:
-    """The version of the package, and of the Django below it."""
+    """5.1 version: the version of the package, and of the Django below it."""
     assert command("--version").stdout == f"cb-riddles, version {cb_riddles.__version__}\n"
     assert django.get_version() in command("manage", "version").stdout
 
 
 def test_02_project(tmp_path: Any) -> None:
-    """``init`` writes a project that Django itself finds nothing wrong with."""
+    """5.1 project: ``init`` writes a project that Django itself finds nothing wrong with."""
     assert command("init", str(tmp_path / "mine")).returncode == 0
     check = subprocess.run(
         [sys.executable, "manage.py", "check", "--fail-level", "WARNING"],
@@ -56,20 +56,20 @@ def test_02_project(tmp_path: Any) -> None:
 
 
 def test_04_application() -> None:
-    """The app has what startapp makes, and Django knows it by the book's label."""
+    """5.2 application: the app has what startapp makes, and Django knows it by the book's label."""
     from django.apps import apps
 
     assert apps.get_app_config("riddles").name == "cb_riddles"
 
 
 def test_05_hello(client: Client) -> None:
-    """A view that says one word."""
+    """5.2 a first view: a view that says one word."""
     response = client.get("/healthz/")
     assert (response.status_code, response.content) == (200, b"ok")
 
 
 def test_06_addresses() -> None:
-    """The book's three names lead to the book's three addresses."""
+    """5.2 addresses: the book's three names lead to the book's three addresses."""
     assert reverse("riddles:index") == "/riddles/"
     assert reverse("riddles:detail", args=[3]) == "/riddles/3/"
     assert reverse("riddles:answer", args=[3]) == "/riddles/3/answer/"
@@ -77,14 +77,14 @@ def test_06_addresses() -> None:
 
 
 def test_07_migrate() -> None:
-    """All migrations are applied, the contributed apps' too."""
+    """5.3 migrate: all migrations are applied, the contributed apps' too."""
     shown = managed("showmigrations")
     assert "[X] 0001_initial" in shown
     assert "[ ]" not in shown
 
 
 def test_08_models() -> None:
-    """The fields and their lengths are the book's."""
+    """5.3 Riddle, Option: the fields and their lengths are the book's."""
     assert Riddle._meta.get_field("riddle_text").max_length == 255
     assert Riddle._meta.get_field("pub_date").verbose_name == "date published"
     assert Option._meta.get_field("text").max_length == 255
@@ -93,12 +93,12 @@ def test_08_models() -> None:
 
 
 def test_10_makemigrations() -> None:
-    """Models and migrations agree."""
+    """5.3 makemigrations: models and migrations agree."""
     assert "No changes detected" in managed("makemigrations", "--check", "--dry-run")
 
 
 def test_11_sqlmigrate() -> None:
-    """The first migration makes the two tables and the index of the foreign key."""
+    """5.3 sqlmigrate: the first migration makes the two tables and the index of the foreign key."""
     sql = command("manage", "sqlmigrate", "riddles", "0001").stdout
     assert re.search('CREATE TABLE "riddles_riddle".*"riddle_text" varchar\\(255\\) NOT NULL', sql)
     assert re.search('CREATE TABLE "riddles_option".*REFERENCES "riddles_riddle" \\("id"\\) DEFERRABLE', sql)
@@ -106,7 +106,7 @@ def test_11_sqlmigrate() -> None:
 
 
 def test_12_admin(author: Client) -> None:
-    """Whoever is logged in sees the riddles; others are asked to log in."""
+    """5.3 an admin: whoever is logged in sees the riddles; others are asked to log in."""
     assert "Riddles" in author.get("/admin/").content.decode()
     assert Client().get("/admin/").status_code == 302
 
@@ -123,14 +123,14 @@ def form(*options: tuple[str, bool], text: str = "What has keys?") -> dict[str, 
 
 
 def test_13_editing(author: Client) -> None:
-    """A riddle is made with its options on one page."""
+    """5.3 riddles in the admin: a riddle is made with its options on one page."""
     response = author.post("/admin/riddles/riddle/add/", form(("A piano", True), ("A map", False)))
     assert response.status_code == 302, response.context["errors"]
     assert [str(option) for option in Riddle.objects.get().option_set.all()] == ["A piano", "A map"]
 
 
 def test_14_index(client: Client, make: Any) -> None:
-    """The five newest riddles are links under the book's heading; without any, the book's sentence."""
+    """5.4 list: the five newest riddles are links under the book's heading; without any, the book's sentence."""
     assert "No riddles are available right now." in client.get("/riddles/").content.decode()
     riddles = [make(f"Riddle {age}", age=age) for age in range(1, 7)]
     page = client.get("/riddles/").content.decode()
@@ -139,7 +139,7 @@ def test_14_index(client: Client, make: Any) -> None:
 
 
 def test_15_detail(client: Client, make: Any) -> None:
-    """The riddle is the heading; its options are radio buttons; the button says Answer."""
+    """5.4 riddle: the riddle is the heading; its options are radio buttons; the button says Answer."""
     page = client.get(make().get_absolute_url()).content.decode()
     assert "<h1>What has keys?</h1>" in page
     assert page.count('type="radio"') == 3
@@ -147,7 +147,7 @@ def test_15_detail(client: Client, make: Any) -> None:
 
 
 def test_16_right(client: Client, make: Any, key: Any) -> None:
-    """A right answer leads to the list, which says so."""
+    """5.4 right answer: a right answer leads to the list, which says so."""
     riddle = make()
     response = client.post(f"/riddles/{riddle.pk}/answer/", {"option": key(riddle, "A piano")}, follow=True)
     assert response.redirect_chain == [("/riddles/", 303)]
@@ -155,7 +155,7 @@ def test_16_right(client: Client, make: Any, key: Any) -> None:
 
 
 def test_17_wrong(client: Client, make: Any, key: Any) -> None:
-    """A wrong answer leads back to the riddle, which says so and keeps the choice."""
+    """5.4 wrong answer: a wrong answer leads back to the riddle, which says so and keeps the choice."""
     riddle = make()
     chosen = key(riddle, "A map")
     response = client.post(f"/riddles/{riddle.pk}/answer/", {"option": chosen}, follow=True)
@@ -167,7 +167,7 @@ def test_17_wrong(client: Client, make: Any, key: Any) -> None:
 
 @pytest.mark.parametrize("sent", [{}, {"option": ""}, {"option": "abc"}, {"option": "99"}], ids=str)
 def test_18_no_option(client: Client, make: Any, sent: dict[str, str]) -> None:
-    """What is no option of the riddle is refused in the book's words."""
+    """5.4 no such option: what is no option of the riddle is refused in the book's words."""
     response = client.post(f"/riddles/{make().pk}/answer/", sent)
     assert response.status_code == 422
     assert "Option does not exist" in response.content.decode()
@@ -175,13 +175,13 @@ def test_18_no_option(client: Client, make: Any, sent: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("path", ["/riddles/99/", "/riddles/99999999999999999999999/"])
 def test_19_no_riddle(client: Client, path: str) -> None:
-    """A riddle that is not there is not found."""
+    """5.4 no such riddle: a riddle that is not there is not found."""
     assert client.get(path).status_code == 404
     assert client.post(f"{path}answer/").status_code == 404
 
 
 def test_20_forgery(make: Any, key: Any) -> None:
-    """A form without the token that the page had is refused."""
+    """5.4 forgery: a form without the token that the page had is refused."""
     riddle = make()
     client = Client(enforce_csrf_checks=True)
     sent = {"option": key(riddle, "A piano")}
@@ -192,7 +192,7 @@ def test_20_forgery(make: Any, key: Any) -> None:
 
 
 def test_21_style(client: Client) -> None:
-    """The style sheet is linked, and can be found."""
+    """5.5 style sheet: the style sheet is linked, and can be found."""
     from django.contrib.staticfiles import finders
 
     assert '<link rel="stylesheet" href="/static/riddles/main.css">' in client.get("/riddles/").content.decode()
@@ -200,7 +200,7 @@ def test_21_style(client: Client) -> None:
 
 
 def test_03_serve() -> None:
-    """``serve`` answers on a free port of this machine; the first run makes all that it needs."""
+    """5.1 run it: ``serve`` answers on a free port of this machine; the first run makes all that it needs."""
     with serving("--sample") as (address, _):
         page = urlopen(f"{address}/riddles/").read().decode()
     assert "<h1>Available Riddles</h1>" in page
@@ -208,6 +208,6 @@ def test_03_serve() -> None:
 
 
 def test_09_installed() -> None:
-    """``"cb_riddles"`` in INSTALLED_APPS is all that Django wants."""
+    """5.3 installed: ``"cb_riddles"`` in INSTALLED_APPS is all that Django wants."""
     assert "cb_riddles" in settings.INSTALLED_APPS
     assert "no issues" in managed("check")

@@ -11,6 +11,7 @@ from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
+import pytest
 from riddles_support import Visitor, command, serving
 
 
@@ -93,6 +94,14 @@ def test_a_port_that_is_taken_is_said() -> None:
     assert said.returncode == 3
     assert "Address already in use" in said.stderr
     assert said.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_a_signal_ends_the_server(number: int, status: int) -> None:
+    """Ctrl-C is interrupted, 130, as in every command; SIGTERM is how a server ends, 0."""
+    with serving() as (_, process):
+        process.send_signal(number)
+        assert process.wait(60) == status
 
 
 def test_a_developers_server_shows_a_changed_template(site: Path) -> None:

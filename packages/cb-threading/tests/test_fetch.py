@@ -40,7 +40,7 @@ def parts(folder: Path) -> list[str]:
 
 
 def test_site_crawler(site: Site, engine: str, tmp_path: Path) -> None:
-    """3.2.3: every file is byte for byte what the server has; the result says size, hash and status."""
+    """Every file is byte for byte what the server has; the result says size, hash and status."""
     paths = [f"/{name}.html" for name in ("ar", "br", "co", "cl")]
     report = fetch(map(site.url, paths), tmp_path, policy=policy(engine))
     assert report.ok

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cb_threading import (
@@ -22,12 +25,16 @@ from cb_threading import (
     spawn,
     thread_info,
 )
+from site_on_loopback import Site, page, status
 
 ANIMALS = ["rabbit", "turtle", "cheetah", "monkey", "cow", "horse", "tiger", "lion"]
 
 
 def test_low_level_thread_all_ten_lines() -> None:
-    """3.1: five lines of each thread, ten in all; the book's program leaves after three. No exception is hidden."""
+    """3.1 _thread.
+
+    Five lines of each thread, ten in all; the book's program leaves after three. No exception is hidden.
+    """
     lines: Repository[str] = Repository()
 
     def print_time(name: str) -> int:
@@ -41,7 +48,10 @@ def test_low_level_thread_all_ten_lines() -> None:
 
 
 def test_thread_subclass_is_named_once() -> None:
-    """3.2.1: Thread-1 to Thread-3; the book calls ``Thread.__init__`` twice and gets Thread-2, -4, -6."""
+    """3.2.1 extending Thread.
+
+    Thread-1 to Thread-3; the book calls ``Thread.__init__`` twice and gets Thread-2, -4, -6.
+    """
     program = (
         "from cb_threading import Worker, thread_info\n"
         "workers = [Worker(lambda: thread_info().name) for _ in range(3)]\n"
@@ -53,7 +63,10 @@ def test_thread_subclass_is_named_once() -> None:
 
 
 def test_current_thread_information() -> None:
-    """3.2.2: name, numbers and flags as values; none of the calls that Python has been warning of since 3.10."""
+    """3.2.2 current thread.
+
+    Name, numbers and flags as values; none of the calls that Python has been warning of since 3.10.
+    """
     worker = Worker(thread_info, name="asked", daemon=True)
     worker.start()
     info = worker.result()
@@ -64,7 +77,7 @@ def test_current_thread_information() -> None:
 
 
 def test_daemon_does_not_keep_the_program() -> None:
-    """3.2.3: the program ends although the daemon would run for ever; its "end" is never printed."""
+    """3.2.3 daemon: the program ends although the daemon would run for ever; its "end" is never printed."""
     program = (
         "import threading\nfrom cb_threading import Worker\n"
         "started = threading.Event()\n"
@@ -75,8 +88,19 @@ def test_daemon_does_not_keep_the_program() -> None:
     assert run.stdout == "start\n"
 
 
+def test_site_crawler(site: Site, cb: Callable[..., Any], tmp_path: Path) -> None:
+    """3.2.3 site crawler: four sites of one name but for their ends are four files, and one that fails is said."""
+    site.routes["/gone"] = status(404)
+    addresses = [site.url(f"/{end}/index.html") for end in ("ar", "br", "co", "cl")]
+    ran = cb("fetch", *addresses, site.url("/gone"), "-o", tmp_path, "--no-robots", "-q")
+    assert ran.status == 1
+    results = {result["path"]: result["state"] for result in map(json.loads, ran.out.splitlines())}
+    assert results == {**{f"{end}/index.html": "saved" for end in ("ar", "br", "co", "cl")}, "gone": "failed"}
+    assert (tmp_path / "ar" / "index.html").read_bytes() == page("/ar/index.html")
+
+
 def test_join() -> None:
-    """3.2.4: all is done when the block is left, daemon threads or not; foreign threads are not joined."""
+    """3.2.4 join: all is done when the block is left, daemon threads or not; foreign threads are not joined."""
     done: list[int] = []
     with WorkerGroup() as group:
         for number in range(4):
@@ -85,7 +109,7 @@ def test_join() -> None:
 
 
 def test_timers_with_cancel() -> None:
-    """3.2.5: t1 runs once, t2 was cancelled and does not; ``cancel`` says so."""
+    """3.2.5 Timer: t1 runs once, t2 was cancelled and does not; ``cancel`` says so."""
     ran: list[str] = []
     over = threading.Event()
     with TimerService() as timers:
@@ -98,7 +122,7 @@ def test_timers_with_cancel() -> None:
 
 
 def test_race_on_an_event() -> None:
-    """3.2.6: eight finish, each once, with place and time; it can be run again."""
+    """3.2.6 Event race: eight finish, each once, with place and time; it can be run again."""
     for _ in range(2):
         finishes = race(dict.fromkeys(ANIMALS, threading.get_ident))
         assert sorted(finish.name for finish in finishes) == sorted(ANIMALS)
@@ -108,13 +132,16 @@ def test_race_on_an_event() -> None:
 
 
 def test_race_starts_together() -> None:
-    """3.2.6: no one starts before all are there; the book's signal may come before its runners wait for it."""
+    """3.2.6 Event race.
+
+    No one starts before all are there; the book's signal may come before its runners wait for it.
+    """
     there = threading.Barrier(len(ANIMALS))
     assert len(race({name: lambda: there.wait(30) for name in ANIMALS})) == 8
 
 
 def test_race_keeps_what_a_runner_raised() -> None:
-    """3.2.6: who fell comes in, too."""
+    """3.2.6 Event race: who fell comes in, too."""
     (finish,) = race({"cow": lambda: int("moo")})
     assert isinstance(finish.error, ValueError)
     assert finish.result is None
@@ -126,7 +153,10 @@ def goods(number: int) -> list[Product]:
 
 
 def test_market_keeps_every_purchase() -> None:
-    """3.2.7: 4 buyers x 1,000: all 4,000 are kept, where the book drops one in ten; the audits add up to them."""
+    """3.2.7 Lock, with, RLock.
+
+    4 buyers x 1,000: all 4,000 are kept, where the book drops one in ten; the audits add up to them.
+    """
     said: list[str] = []
     report = run_market(goods(9), seed=1, log=said.append)
     assert report.purchases == 4000
@@ -142,7 +172,7 @@ def test_market_keeps_every_purchase() -> None:
 
 
 def test_with_lock_and_rlock() -> None:
-    """3.2.7: what the thread holds it may take again; a second thread waits meanwhile."""
+    """3.2.7 Lock, with, RLock: what the thread holds it may take again; a second thread waits meanwhile."""
     rows: Repository[int] = Repository()
     number = rows.add(1)
     with rows.transaction(), rows.transaction():
@@ -155,7 +185,7 @@ def test_with_lock_and_rlock() -> None:
 
 
 def test_all_is_a_snapshot() -> None:
-    """3.2.7: the book hands its live dict out of the lock; here the caller's copy stays as it is."""
+    """3.2.7 Lock, with, RLock: the book hands its live dict out of the lock; here the caller's copy stays as it is."""
     rows: Repository[str] = Repository()
     rows.add("a")
     before = rows.snapshot()
@@ -164,7 +194,7 @@ def test_all_is_a_snapshot() -> None:
 
 
 def test_buyers_buy_at_the_same_time() -> None:
-    """3.2.7: started together, joined together; the book joins each before it starts the next."""
+    """3.2.7 Lock, with, RLock: started together, joined together; the book joins each before it starts the next."""
     meet = threading.Barrier(4)
     with WorkerGroup() as group:
         workers = [group.start(meet.wait, 30) for _ in range(4)]
@@ -172,7 +202,10 @@ def test_buyers_buy_at_the_same_time() -> None:
 
 
 def test_semaphore_limits() -> None:
-    """3.2.8: nine auditors, five at once at most, and five are reached; the book's semaphore is one for each."""
+    """3.2.8 semaphore.
+
+    Nine auditors, five at once at most, and five are reached; the book's semaphore is one for each.
+    """
     limiter, five, four_left = Limiter(5), threading.Barrier(5), threading.Barrier(4)
     order: list[int] = []
     lock = threading.Lock()
@@ -192,7 +225,10 @@ def test_semaphore_limits() -> None:
 
 
 def test_thread_specific_data(eventually: Callable[..., None]) -> None:
-    """3.2.9: no value yet, then its own, never another's; the book makes a new ``local`` in every thread."""
+    """3.2.9 thread-local.
+
+    No value yet, then its own, never another's; the book makes a new ``local`` in every thread.
+    """
     shared: ThreadContext[int] = ThreadContext()
     meet = threading.Barrier(4)
 

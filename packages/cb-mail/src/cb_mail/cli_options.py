@@ -52,11 +52,11 @@ def readable(path: Path) -> Path:
     try:
         folder = stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError) as error:
-        raise NoFile(f"{path}: {getattr(error, 'strerror', None) or error} (look at the name)") from error
+        raise NoFile(f"{path}: {getattr(error, 'strerror', None) or error} (look at the name and the rights)") from error
     if folder:
-        raise NoFile(f"{path}: is a folder (name a file)")
+        raise NoFile(f"{path}: Is a directory (look at the name and the rights)")
     if not os.access(path, os.R_OK):
-        raise NoFile(f"{path}: Permission denied (look at its rights)")
+        raise NoFile(f"{path}: Permission denied (look at the name and the rights)")
     return path
 
 

@@ -75,23 +75,24 @@ __all__ = ["serve"]
 def serve(**options: Any) -> int:
     """Catch mail on this machine: take all, deliver none, show it in a browser.
 
-    Each message is a line on stdout. Ctrl-C or SIGTERM ends it.
+    Each message is a line on stdout. Ctrl-C (status 130) or SIGTERM ends it.
 
     \b
     Example:
       cb-mail serve --fail RCPT:451:30% --maildir mail
     """
     try:
-        asyncio.run(_serve(options))
+        number = asyncio.run(_serve(options))
     except OSError as error:
         from cb_mail.errors import ConnectError
 
         words = (error.strerror or str(error)).rpartition(": ")[2]
         raise ConnectError(f"{options['host']}: cannot listen: {words} (another --port or --web?)") from error
-    return 0
+    return 130 if number == signal.SIGINT else 0
 
 
-async def _serve(options: dict[str, Any]) -> None:
+async def _serve(options: dict[str, Any]) -> int:
+    """Serve until a signal comes; returns its number."""
     from cb_mail.receiving import ReceiverOptions
     from cb_mail.server import Catcher
     from cb_mail.store import MaildirStore, MemoryStore
@@ -118,17 +119,18 @@ async def _serve(options: dict[str, Any]) -> None:
     inbox = None
     if not options["no_web"]:
         inbox = await _web(store, options)
-    ended = asyncio.Event()
+    ended: asyncio.Queue[int] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
-    await ended.wait()
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(one, ended.put_nowait, one)
+    number = await ended.get()
     await catcher.stop()
     if inbox:
         await inbox.stop()
     if relay:
         await asyncio.to_thread(relay.close)
     say(f"{len(store.items())} messages are {'in ' + str(options['maildir']) if options['maildir'] else 'forgotten'}")
+    return number
 
 
 async def _web(store: MemoryStore, options: dict[str, Any]) -> Any:

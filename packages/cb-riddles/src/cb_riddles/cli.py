@@ -5,16 +5,33 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cb_riddles import __version__, cli_files, cli_play, cli_site
 from cb_riddles.errors import Refused
 
+_EXIT_CODES = """\b
+Exit codes:
+  0 done   1 wrong data, or a wrong answer
+  2 wrong usage, or a file that cannot be read
+  3 the folder, the database or the port is not to be had   130 interrupted
+"""
 
-@click.group(
-    epilog="Exit codes: 0 done; 1 wrong data or a wrong answer; 2 wrong usage; 3 the machine; 130 interrupted."
-)
+
+class _Commands(click.Group):
+    """Ends where click would with status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # whoever reads has enough; nothing is flushed into the closed pipe at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
+
+@click.group(cls=_Commands, epilog=_EXIT_CODES)
 @click.version_option(__version__, prog_name="cb-riddles")
 @click.option("--data", type=click.Path(file_okay=False), help="The data folder (CB_RIDDLES_DATA).")
 def commands(data: str | None) -> None:
@@ -47,9 +64,6 @@ def main() -> None:
         status = _said(str(error), error.status)
     except (KeyboardInterrupt, click.Abort):
         status = _said("interrupted", 130)
-    except BrokenPipeError:  # whoever reads has enough; nothing is flushed into the closed pipe at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
     sys.exit(status)
 
 

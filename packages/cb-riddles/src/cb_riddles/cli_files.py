@@ -29,7 +29,7 @@ SAMPLE: Path = Path(__file__).with_name("sample.jsonl")
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
+@click.argument("file", type=click.Path(readable=False, allow_dash=True))  # to open it is to find out
 @click.option("--format", "form", type=click.Choice(_FORMATS), help="Taken from the file's name otherwise.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--on-duplicate", type=click.Choice(["skip", "update", "error"]), default="skip", show_default=True)
@@ -59,6 +59,9 @@ def import_file(
     name = "stdin" if file == "-" else file
     for fault in report.notes:
         click.echo(f"cb-riddles: {name}:{fault.line}: note: {fault.reason}", err=True)
+    if len(report.errors) == 1:
+        (fault,) = report.errors
+        raise Refused(f"{name}:{fault.line}: {fault.reason}; nothing was imported")
     for fault in report.errors:
         click.echo(f"cb-riddles: {name}:{fault.line}: {fault.reason}", err=True)
     if report.errors:

@@ -48,10 +48,6 @@ def serve(
     server = Server(host, port, workers, names, https=https, dev=dev)
     server.prepare()
     _offer_sample(put=sample)
-    if dev and os.environ.get("RUN_MAIN") != "true":  # the one that reloads; the one that serves says where
-        server.run()
-        return
-    click.echo(f"Serving on {server.url}riddles/ (the admin: {server.url}admin/; Ctrl-C stops)", err=True)
     if not local and not https:
         click.echo("Plain HTTP beyond this machine: passwords can be read (see --https)", err=True)
     server.run()
@@ -92,7 +88,7 @@ def migrate() -> None:
 @click.argument("name")
 @click.option("--email", default="", help="The admin's address.")
 @click.option(
-    "--password-file", type=click.Path(dir_okay=False, allow_dash=True), help="Holds the password; - is stdin."
+    "--password-file", type=click.Path(readable=False, allow_dash=True), help="Holds the password; - is stdin."
 )
 def createadmin(name: str, email: str, password_file: str | None) -> None:
     """Make NAME an admin. The password is asked for, or read from a file; it is never an argument."""

@@ -17,7 +17,7 @@ class NoInput(Refused):
     status: ClassVar[int] = 2
 
     def __init__(self, file: str, error: OSError) -> None:
-        super().__init__(f"{file}: {error.strerror} (is it the right name, and may you read it?)")
+        super().__init__(f"{file}: {error.strerror} (look at the name and the rights)")
 
 
 class NoEnvironment(Refused):

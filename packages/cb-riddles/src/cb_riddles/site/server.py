@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import signal
 import socket
+import sys
+import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,10 +61,16 @@ class Server:
         connections.close_all()
 
     def run(self) -> None:
-        """Serve until SIGINT or SIGTERM."""
+        """Serve until SIGTERM; where it does is said when it answers.
+
+        Raises:
+            KeyboardInterrupt: SIGINT has ended it.
+        """
         if self.dev:
             from django.core.management import call_command
 
+            if os.environ.get("RUN_MAIN") == "true":  # the one that serves, not the one that starts it anew
+                self._announce()
             address = f"[{self.host}]" if ":" in self.host else self.host
             call_command("runserver", f"{address}:{self.port}")
             return
@@ -77,7 +88,34 @@ class Server:
             websockets=False,
             log_level=LogLevels.warning,
         )
+        ended_by: list[int] = []
+
+        def interrupt(number: int, _frame: object) -> None:
+            ended_by.append(number)
+            stop()
+
+        def started(*arguments: object) -> None:
+            startup(*arguments)
+            self._announce()  # by a thread: not before the workers are forked
+
+        stop, startup = server.signal_handler_interrupt, server.startup
+        server.signal_handler_interrupt, server.startup = interrupt, started
         server.serve()
+        if signal.SIGINT in ended_by:
+            raise KeyboardInterrupt
+
+    def _announce(self) -> None:
+        """Say where the site is as soon as its port is open: granian tells nobody when that is."""
+
+        def look() -> None:
+            while True:
+                with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 5):
+                    break
+                time.sleep(0.05)
+            sys.stderr.write(f"Serving on {self.url}riddles/ (the admin: {self.url}admin/; Ctrl-C stops)\n")
+            sys.stderr.flush()
+
+        threading.Thread(target=look, daemon=True).start()
 
 
 def _collect() -> None:
