@@ -299,6 +299,34 @@ def test_help(name: str) -> None:
     assert re.search(r"\b0 \w+.*\b1 \w+.*\b2 wrong usage.*\b130 interrupted", codes, re.DOTALL)
 
 
+# What a flag means, it means in every command: its short form, or its choices.
+FLAGS = {
+    "--output": "-o, --output ",
+    "--quiet": "-q, --quiet ",
+    "--verbose": "-v, --verbose ",
+    "--jobs": "-j, --jobs ",
+    "--interactive": "-i, --interactive ",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_flags(name: str) -> None:
+    """The same in every sub-command: short forms, ``--format`` with json among its choices, no ``--json`` beside it."""
+    program = str(PROGRAMS / f"cb-{name}")
+
+    def page(*words: str) -> str:
+        return subprocess.run([program, *words, "--help"], capture_output=True, text=True, check=True).stdout
+
+    listed = re.split(r"\n\n", page().partition("Commands:\n")[2])[0]
+    for command in re.findall(r"^  (\S+)", listed, re.MULTILINE):
+        options = [line.strip() for line in page(command).splitlines() if re.match(r"  (-\w, )?--", line)]
+        for flag, form in FLAGS.items():
+            assert all(f"{option} ".startswith(form) for option in options if flag in option.split()), (command, flag)
+        for option in options:
+            assert not option.startswith("--json ") or (name, command) == ("dict", "set"), command
+            assert "json" in option or not option.startswith("--format ["), command
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_version(name: str) -> None:
     """``--version`` is the command's name and its version."""

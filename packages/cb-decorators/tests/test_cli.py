@@ -44,11 +44,11 @@ def test_help() -> None:
 
 
 def test_palindrome_options() -> None:
-    """--check answers with the exit code too; --json tells all; --time and --cache talk on stderr."""
+    """--check answers with the exit code too; --format json tells all; --time and --cache talk on stderr."""
     checked = command("palindrome", "--check", "menem", "mene")
     assert (checked.stdout, checked.returncode) == ("true\nfalse\n", 1)
     assert command("palindrome", "--check", "menem").returncode == 0
-    found = json.loads(command("palindrome", "--json", "é\u0301").stdout)
+    found = json.loads(command("palindrome", "--format", "json", "é\u0301").stdout)
     assert found == {"word": "é\u0301", "palindrome": False, "completed": "é\u0301é"}
     said = command("palindrome", "--time", "--cache", text="casa\ncasa\n")
     assert said.stdout == "casac\ncasac\n"

@@ -16,6 +16,7 @@ import platform
 import random
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -228,6 +229,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--readme", action="store_true", help="write the tables into README.md")
     options = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # not as a shell's background has it: the peers inherit it
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 8192), hard), hard))
     print(versions())

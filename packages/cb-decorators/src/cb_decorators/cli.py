@@ -90,7 +90,9 @@ def commands() -> None:
 @commands.command(short_help="Complete words to palindromes, or check them.")
 @click.argument("words", nargs=-1)
 @click.option("--check", is_flag=True, help="Print true or false for each word; exit 1 if one is false.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each word.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: an object for each word."
+)
 @click.option("--time", "timing", is_flag=True, help="Say on stderr how long each took.")
 @click.option("--cache", "caching", is_flag=True, help="Keep results, and say on stderr when one was not there.")
 @click.option("--no-spaces", is_flag=True, help="Refuse words with white space in them.")
@@ -98,7 +100,7 @@ def commands() -> None:
 def palindrome(
     words: tuple[str, ...],
     check: bool,
-    as_json: bool,
+    form: str,
     timing: bool,
     caching: bool,
     no_spaces: bool,
@@ -110,8 +112,8 @@ def palindrome(
     Example:
       cb-decorators palindrome mene casa casaca
     """
-    if interactive and (words or check or as_json):
-        raise click.UsageError("-i asks for the words: leave WORD, --check and --json out")
+    if interactive and (words or check or form == "json"):
+        raise click.UsageError("-i asks for the words: leave WORD, --check and --format out")
 
     def convert_to_palindrome(v: str) -> str:
         return complete(v)
@@ -141,7 +143,7 @@ def palindrome(
             column = 1 + next(at for at, letter in enumerate(word) if letter.isspace())
             say(f"{where}:{column}: white space in the word (remove it, or leave --no-spaces out)")
             status = 1
-        elif as_json:
+        elif form == "json":
             found = {"word": word, "palindrome": is_palindrome(word), "completed": convert(word)}
             click.echo(json.dumps(found, ensure_ascii=False))
         elif check:

@@ -20,7 +20,7 @@ def export() -> None:
 @click.argument("sources", nargs=-1, required=True, metavar="URL|FILE|-...")
 @click.option("-o", "--output", "out", metavar="DIR", required=True, help="The folder of the project.")
 @click.option("--in", "form", type=click.Choice(["text", "csv", "jsonl"]), help="Of FILE; else by its extension.")
-@click.option("--jobs", type=click.IntRange(1), default=64, show_default=True, help="Transfers at a time.")
+@click.option("-j", "--jobs", type=click.IntRange(1), default=64, show_default=True, help="Transfers at a time.")
 @click.option("--per-host", type=click.IntRange(1), default=4, show_default=True, help="Transfers at a time a host.")
 @click.option("--delay", type=SECONDS, default=0.0, help="Between two requests to a host.")
 @click.option("--robots/--no-robots", default=True, help="Keep to robots.txt (yes).")

@@ -33,7 +33,7 @@ from cb_threading.sources import jobs_of
 )
 @click.option("--resume", is_flag=True, help="Keep what is there from before, go on with what was begun.")
 @click.option("--force", is_flag=True, help="Replace files that are there and not from here.")
-@click.option("--jobs", type=click.IntRange(1, 500), default=64, show_default=True, help="Transfers at a time.")
+@click.option("-j", "--jobs", type=click.IntRange(1, 500), default=64, show_default=True, help="Transfers at a time.")
 @click.option("--per-host", type=click.IntRange(1), default=4, show_default=True, help="Transfers at a time a host.")
 @click.option("--delay", type=SECONDS, default=0.0, help="Between two requests to a host.")
 @click.option("--robots/--no-robots", default=True, help="Keep to robots.txt (yes).")

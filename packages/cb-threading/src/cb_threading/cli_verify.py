@@ -14,7 +14,7 @@ from cb_threading.cli_io import FORMAT, say
 
 @click.command(short_help="Are the files still what was fetched?")
 @click.argument("folder", metavar="DIR")
-@click.option("--jobs", type=click.IntRange(1), help="Files at a time; as many as there are cores.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Files at a time; as many as there are cores.")
 @FORMAT
 def verify(folder: str, jobs: int | None, form: str) -> None:
     """Hash the files of DIR again. Names what is missing or changed, with status 1; --format json names all.
