@@ -273,7 +273,7 @@ def types(session: nox.Session, package: Package) -> None:
 def lint(session: nox.Session) -> None:
     """Check every file of the repository: rules, format, spelling, metadata, workflows, shell."""
     programs = tools(session, "lint")
-    shell = [str(path) for path in (ROOT / ".ci").iterdir()]
+    shell = [str(path) for path in (*(ROOT / ".ci").iterdir(), *EXAMPLES.rglob("*.sh"))]
     pyprojects = ["pyproject.toml", *(str(package.path / "pyproject.toml") for package in PACKAGES)]
 
     failed = []
@@ -422,7 +422,9 @@ def together(session: nox.Session) -> None:
     """Check that the packages are one family, and that the examples that join them do what they say."""
     install_all(session)
     session.install("--quiet", *group("test"))
-    session.run("python", "-m", "pytest", "--numprocesses=auto", "--dist=loadfile", str(EXAMPLES), *session.posargs)
+    session.run(
+        "python", "-m", "pytest", "--numprocesses=auto", "--dist=loadfile", str(EXAMPLES / "tests"), *session.posargs
+    )
 
 
 @nox.session

@@ -28,7 +28,7 @@ LINES = (
     "cb-dict set --dry-run post.toml site.retries 5",
     "cb-subprocess batch --timeout 1 --tag -- sh -c 'sleep {}; echo over' ::: 0.1 0.2 600; echo \"$? failed\"",
     "cb-mail preview letter.txt addresses.csv --row 2 | head -n 12",
-    "cb-map pick name adresses.csv",
+    "cb-map pick name address.csv",
 )
 
 

@@ -243,7 +243,11 @@ def test_merge_interrupted() -> None:
         ([*SEND, "--server", "sendmail:/no/such"], 69, "/no/such: No such file"),
         (["send", "--from", "x", "--to", "b@c.d", "--dry-run"], 65, "'x' is no address"),
         (["send", "--from", "a@b", "--dry-run"], 65, "wants a receiver"),
-        ([*SEND, "--dry-run", "--body", "none.txt"], 2, "none.txt: No such file or directory (look at the name and the rights)"),
+        (
+            [*SEND, "--dry-run", "--body", "none.txt"],
+            2,
+            "none.txt: No such file or directory (look at the name and the rights)",
+        ),
         ([*SEND, "--dry-run", "--attach", "none.txt"], 2, "none.txt: No such file"),
         ([*SEND, "--dry-run", "--header", "nocolon"], 2, "no : in 'nocolon'"),
         ([*SEND, "--dry-run", "--body", "latin.txt"], 65, "latin.txt:2: not UTF-8"),
@@ -298,7 +302,10 @@ def test_a_file_that_may_not_be_read() -> None:
     """2, and its rights are named."""
     Path("secret.txt").touch(0o200)
     done = command(*SEND, "--dry-run", "--body", "secret.txt")
-    assert (done.returncode, done.stderr) == (2, "cb-mail: secret.txt: Permission denied (look at the name and the rights)\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "cb-mail: secret.txt: Permission denied (look at the name and the rights)\n",
+    )
 
 
 def test_a_pipe_is_a_file(tmp_path: Path) -> None:

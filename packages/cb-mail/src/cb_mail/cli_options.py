@@ -52,7 +52,9 @@ def readable(path: Path) -> Path:
     try:
         folder = stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError) as error:
-        raise NoFile(f"{path}: {getattr(error, 'strerror', None) or error} (look at the name and the rights)") from error
+        raise NoFile(
+            f"{path}: {getattr(error, 'strerror', None) or error} (look at the name and the rights)"
+        ) from error
     if folder:
         raise NoFile(f"{path}: Is a directory (look at the name and the rights)")
     if not os.access(path, os.R_OK):

@@ -21,11 +21,13 @@ Exit codes:
 
 
 class _Commands(click.Group):
-    """Ends where click would with status 1."""
+    """Ends where click would with a blank line, or with status 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(_said("interrupted", 130)) from None
         except BrokenPipeError:  # whoever reads has enough; nothing is flushed into the closed pipe at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
@@ -62,7 +64,7 @@ def main() -> None:
         status = _said(f"{error.format_message().rstrip('.')} (see {path} --help)", 2)
     except Refused as error:
         status = _said(str(error), error.status)
-    except (KeyboardInterrupt, click.Abort):
+    except click.Abort:
         status = _said("interrupted", 130)
     sys.exit(status)
 

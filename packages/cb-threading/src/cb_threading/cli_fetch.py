@@ -53,7 +53,7 @@ from cb_threading.sources import jobs_of
 @click.option("--engine", type=click.Choice(["auto", "curl", "http"]), default="auto", show_default=True)
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="Of the curl engine.")
 @click.option("--dask", metavar="ADDRESS", help="Share the hosts out among the workers of a Dask cluster.")
-@click.option("--interactive", is_flag=True, help="Ask for host and file, one after the other.")
+@click.option("-i", "--interactive", is_flag=True, help="Ask for host and file, one after the other.")
 @click.option("--progress", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
 @click.option("--format", "shown", type=click.Choice(["json", "text"]), default="json", show_default=True)
 @click.option("-q", "--quiet", is_flag=True, help="No words on stderr but for errors.")

@@ -52,7 +52,7 @@ def race(names: tuple[str, ...], laps: int, form: str) -> None:
 @click.option("--seed", type=int, help="The same purchases in every run.")
 @click.option("--max-auditors", type=click.IntRange(1), default=5, show_default=True, help="At a time.")
 @click.option("--log", metavar="FILE", help="What the threads do, line by line.")
-@click.option("--interactive", is_flag=True, help="Ask for the products.")
+@click.option("-i", "--interactive", is_flag=True, help="Ask for the products.")
 @FORMAT
 def market(form: str, products: int, buyers: int, log: str | None, interactive: bool, **options: Any) -> None:
     """Let buyers buy at random, all at once, then audit each product. Status 1 if the sums do not agree.
