@@ -50,7 +50,7 @@ def riddles(page: Page) -> None:
         page.goto(address)
         page.click("main a[href*='/riddles/']")
         page.click("main label")
-        page.click("main button[type=submit]")
+        page.click("main form button")
         page.wait_for_load_state()
         page.screenshot(path=INTO / "riddles.png")
 
