@@ -65,7 +65,7 @@ def malformed(error: Exception, text: Bytes) -> ParseError:
     place = _BYTE.search(words)
     view = memoryview(text)
     at = min(int(place[1]), len(view)) if place else len(view)
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeDecodeError) or "Invalid UTF-8" in words:  # msgspec to 0.22, and from 0.23 on
         return ParseError("text that is not UTF-8 (convert it first)")
     reason = words.removeprefix("JSON is malformed: ")
     if ("truncated" in reason or "hex escape" in reason) and (half := _HALF.search(view)):

@@ -102,7 +102,7 @@ def explained(item: bytes, error: Exception) -> Malformed:
     """What is wrong with an item that could not be decoded, and where."""
     if isinstance(error, Malformed):
         return error
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeDecodeError) or "Invalid UTF-8" in str(error):  # msgspec to 0.22, and from 0.23 on
         return bad_utf8(item) or Malformed(str(error))
     text, _, at = str(error).partition(" (byte ")
     reason = text.removeprefix("JSON is malformed: ")
