@@ -310,12 +310,13 @@ FLAGS = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_flags(name: str) -> None:
+def test_flags(name: str, place: Path) -> None:
     """The same in every sub-command: short forms, ``--format`` with json among its choices, no ``--json`` beside it."""
     program = str(PROGRAMS / f"cb-{name}")
 
     def page(*words: str) -> str:
-        return subprocess.run([program, *words, "--help"], capture_output=True, text=True, check=True).stdout
+        command = [program, *words, "--help"]
+        return subprocess.run(command, env=environment(place), capture_output=True, text=True, check=True).stdout
 
     listed = re.split(r"\n\n", page().partition("Commands:\n")[2])[0]
     for command in re.findall(r"^  (\S+)", listed, re.MULTILINE):

@@ -72,7 +72,7 @@ def test_what_is_no_text_is_said(tmp_path: Path, site: Path) -> None:
     [
         (("import", "none.csv"), 2, "none.csv: No such file or directory"),
         (("createadmin", "ada", "--password-file", "none"), 2, "none: No such file or directory"),
-        (("import", "/etc"), 2, "Invalid value for 'FILE'"),
+        (("import", "--format", "csv", "/etc"), 2, "/etc: Is a directory (look at the name and the rights)"),
         (("serve", "--dev", "--host", "0.0.0.0"), 2, "--dev tells visitors all it knows"),
         (("backup", "/nowhere/x"), 1, "/nowhere/x: No such file or directory"),
         (("import", "riddles"), 2, "riddles: which format is it?"),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,12 +170,11 @@ def test_19_the_first_migration_renames_nothing() -> None:
     assert "RenameModel" not in source("migrations/0001_initial.py")
 
 
-def test_20_no_secret_is_shipped() -> None:
-    """The site's settings hold no key and no DEBUG."""
-    from cb_riddles.site import settings
-
-    assert settings.SECRET_KEY == ""
-    assert not hasattr(settings, "DEBUG")
+def test_20_no_secret_is_shipped(tmp_path: Path) -> None:
+    """The site's settings hold no key and no DEBUG, where no data folder has them."""
+    code = "from cb_riddles.site import settings; print([settings.SECRET_KEY, hasattr(settings, 'DEBUG')])"
+    alone = {**os.environ, "CB_RIDDLES_DATA": str(tmp_path)}
+    assert subprocess.check_output([sys.executable, "-c", code], env=alone, text=True) == "['', False]\n"
 
 
 def test_21_the_style_sheet_has_what_is_used() -> None:
