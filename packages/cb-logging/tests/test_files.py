@@ -357,6 +357,27 @@ def test_killed_by_another(tmp_path: Path, count: Callable[[int, int], int]) -> 
             pass
 
 
+def test_a_spool_that_is_being_made_is_not_a_dead_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """White-box: recovery that comes between a spool's file and its lock removes it; then there is another."""
+    log, real, came = tmp_path / "app.log", spool.fcntl.flock, list[Path]()
+
+    def late(fd: int, how: int) -> None:
+        if not came and (made := [*tmp_path.glob("app.log.spool-*")]):
+            came.extend(made)
+            recover(log)
+        real(fd, how)
+
+    monkeypatch.setattr(spool.fcntl, "flock", late)
+    sink = spool.Spool(FileSink(log), size=4096, interval=3600)
+    assert came
+    assert not came[0].exists()
+    sink.write(b"kept\n")
+    (mine,) = tmp_path.glob("app.log.spool-*")
+    assert b"kept\n" in mine.read_bytes()
+    sink.close()
+    assert log.read_bytes() == b"kept\n"
+
+
 def test_the_next_start_recovers(tmp_path: Path, python: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     """Whoever opens a log with a spool brings in what is left; what a live process has is left to it."""
     log = tmp_path / "app.log"

@@ -75,9 +75,13 @@ class Spool:
         self._lock, self._moving = threading.RLock(), threading.RLock()
         self._inside = self._closed = False
         self._stop = threading.Event()
-        self._file = f"{self.sink.path}.spool-{os.getpid()}-{time.time_ns()}"
-        self._fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX)  # held for as long as this process lives
+        while True:
+            self._file = f"{self.sink.path}.spool-{os.getpid()}-{time.time_ns()}"
+            self._fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._fd, fcntl.LOCK_EX)  # held for as long as this process lives
+            if os.fstat(self._fd).st_nlink:
+                break
+            os.close(self._fd)  # another's `recover` came before the lock, and took it for a dead process's
         os.posix_fallocate(self._fd, 0, _HEADER + self._size)  # a full disk must say so here, not by a signal
         self._map = mmap.mmap(self._fd, 0)
         self._view = memoryview(self._map)
@@ -246,7 +250,8 @@ def _already(log: str, size: int, inode: int, written: bytes) -> int:
 
     A record that was torn is made whole where it is, if nothing came behind it.
     """
-    for file in (Path(log), *rotated(log)):
+    # Twice: one that is rotated while we look may be in the list under neither of its names.
+    for file in (file for _ in range(2) for file in (Path(log), *rotated(log))):
         try:
             if file.stat().st_ino != inode:
                 continue
@@ -260,7 +265,7 @@ def _already(log: str, size: int, inode: int, written: bytes) -> int:
                     )
                     opened.write(written[same:end])
                     return end
-        except FileNotFoundError:  # pragma: no cover - rotated in this moment: it is in the list under its new name
+        except FileNotFoundError:  # pragma: no cover - rotated in this moment
             continue
         return written.rfind(b"\n", 0, same) + 1
     return 0
