@@ -282,6 +282,13 @@ def test_a_wrong_name_is_status_2(command: Callable[..., Any], serving: Callable
     assert re.search(r"/nonexistent/.*: No such file or directory \(look at", one_line(done))
 
 
+def test_a_pipe_is_read_once(serving: Callable[..., Any]) -> None:
+    """``-f`` takes what a shell makes of ``<(…)``, too."""
+    server = serving("serve", "echo")
+    line = f"'{sys.executable}' -m cb_sockets send {server.address} -q -f <(printf 'one\\ntwo\\n')"
+    assert subprocess.check_output(["bash", "-c", line], timeout=60) == b"one\ntwo\n"
+
+
 def test_files_as_framings(command: Callable[..., Any], serving: Callable[..., Any], tmp_path: Path) -> None:
     """A file read with a delimiter may lack the last one; an empty file read whole is an empty message."""
     server = serving("serve", "echo", "--frame", "len:2be")

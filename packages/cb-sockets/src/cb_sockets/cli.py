@@ -193,18 +193,17 @@ def send(
 
     def outgoing() -> Iterator[bytes]:
         yield from (message.encode(errors="surrogateescape") for message in messages)
-        for name in files or (() if messages else ("-",)):
-            if name == "-":
-                yield from read(_stdin(), "-")
-            else:
-                with open(name, "rb") as stream:  # noqa: PTH123
-                    yield from read(stream, name)
+        for name, file in opened:
+            yield from read(file, name)
 
-    for name in files:  # before anything is sent
-        if name != "-":
-            with open(name, "rb"):  # noqa: PTH123
-                pass
-    with _output(output) as stream, _connected(address, frame, max_size, timeout, tls, ca, insecure) as peer:
+    with contextlib.ExitStack() as stack:
+        # Opened before anything is sent, and once: a pipe has but one reader.
+        opened = [
+            (name, _stdin() if name == "-" else stack.enter_context(open(name, "rb")))  # noqa: PTH123
+            for name in files or (() if messages else ("-",))
+        ]
+        stream = stack.enter_context(_output(output))
+        peer = stack.enter_context(_connected(address, frame, max_size, timeout, tls, ca, insecure))
 
         def receive(message: bytes) -> None:
             stream.write(write(message))
