@@ -13,6 +13,7 @@ from cb_csv.dialect import Dialect, Quoting
 
 __all__ = [
     "ENCODING",
+    "FILE",
     "dialect_of",
     "format_option",
     "progress",
@@ -22,6 +23,7 @@ __all__ = [
     "target_of",
 ]
 
+FILE: click.Path = click.Path(allow_dash=True, readable=False)  # to open it is to find out
 F = TypeVar("F", bound=Callable[..., Any])
 _CHARACTERS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|", "colon": ":"}
 _NEWLINES = {"crlf": "\r\n", "lf": "\n", "cr": "\r"}

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cb_csv.cli_options import dialect_of, format_option, progress, say, source_options
+from cb_csv.cli_options import FILE, dialect_of, format_option, progress, say, source_options
 from cb_csv.dialect import RFC4180
 
 if TYPE_CHECKING:
     from cb_csv.stats import ColumnStats
 
 __all__ = ["cat", "check", "detect", "dicts", "split", "stats"]
-
-_FILE = click.Path(allow_dash=True, readable=False)  # to open it is to find out
 
 
 def _line(value: object) -> None:
@@ -26,7 +24,7 @@ def _line(value: object) -> None:
 
 
 @click.command(short_help="Find out how files are written.")
-@click.argument("files", nargs=-1, type=_FILE)
+@click.argument("files", nargs=-1, type=FILE)
 @format_option
 @click.option("--sample", type=click.IntRange(1), default=65536, show_default=True, help="Bytes to look at.")
 def detect(files: tuple[str, ...], form: str, sample: int) -> None:
@@ -49,7 +47,7 @@ def detect(files: tuple[str, ...], form: str, sample: int) -> None:
 
 
 @click.command(short_help="Show every fault and where it is.")
-@click.argument("files", nargs=-1, type=_FILE)
+@click.argument("files", nargs=-1, type=FILE)
 @source_options
 @click.option("--newline", type=click.Choice(["crlf", "lf", "cr"]), help="Line end to hold the file to.")
 @click.option("--detect", "detected", is_flag=True, help="Hold the file to what it seems to be, not to RFC 4180.")
@@ -111,7 +109,7 @@ def check(
 
 
 @click.command(short_help="Print rows as lists.")
-@click.argument("file", default="-", type=_FILE)
+@click.argument("file", default="-", type=FILE)
 @source_options
 @click.option("--as", "form", type=click.Choice(["list", "json"]), default="list", show_default=True, help="How.")
 @click.option("--lenient", is_flag=True, help="Read over faults.")
@@ -140,7 +138,7 @@ def cat(
 
 
 @click.command(short_help="Print rows as JSON objects.")
-@click.argument("file", default="-", type=_FILE)
+@click.argument("file", default="-", type=FILE)
 @source_options
 @click.option("--fields", help="Names of the columns of a file without header, with commas between.")
 @click.option("--ragged", type=click.Choice(["error", "pad", "keep"]), default="error", show_default=True)
@@ -181,7 +179,7 @@ def dicts(
 
 
 @click.command(short_help="Summarize every column.")
-@click.argument("file", default="-", type=_FILE)
+@click.argument("file", default="-", type=FILE)
 @source_options
 @click.option("--no-header", is_flag=True, help="The first row is data.")
 @click.option(

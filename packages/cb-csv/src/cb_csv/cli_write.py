@@ -9,12 +9,10 @@ from typing import Any
 
 import click
 
-from cb_csv.cli_options import ENCODING, dialect_of, progress, quoting_option, say, source_options, target_of
+from cb_csv.cli_options import ENCODING, FILE, dialect_of, progress, quoting_option, say, source_options, target_of
 from cb_csv.errors import CsvError
 
 __all__ = ["append", "convert", "enter", "write"]
-
-_FILE = click.Path(allow_dash=True, readable=False)  # to open it is to find out
 
 
 def _target_options(function: Any) -> Any:
@@ -38,8 +36,8 @@ def _named(char: str | None) -> str | None:
 
 
 @click.command(short_help="Write a file in another dialect.")
-@click.argument("file", default="-", type=_FILE)
-@click.argument("output", default="-", type=_FILE)
+@click.argument("file", default="-", type=FILE)
+@click.argument("output", default="-", type=FILE)
 @source_options
 @_target_options
 @click.option(
@@ -117,8 +115,8 @@ def _json_lines(name: str) -> Iterator[list[Any] | dict[str, Any]]:
 
 
 @click.command(short_help="Write JSON lines as CSV.")
-@click.argument("output", default="-", type=_FILE)
-@click.option("-i", "--input", "source", default="-", type=_FILE, help="JSON lines; - is stdin.")
+@click.argument("output", default="-", type=FILE)
+@click.option("-i", "--input", "source", default="-", type=FILE, help="JSON lines; - is stdin.")
 @click.option("--fields", help="Columns in their order, with commas between.  [in the order they are seen]")
 @click.option("--sort-fields", is_flag=True, help="Columns in alphabetical order.")
 @_target_options
@@ -159,7 +157,7 @@ def write(
 
 @click.command(short_help="Add rows to a file, safely.")
 @click.argument("target", type=click.Path(dir_okay=False))
-@click.argument("source", default="-", type=_FILE)
+@click.argument("source", default="-", type=FILE)
 @click.option("--csv", "is_csv", is_flag=True, help="SOURCE is a delimited file with a header, not JSON lines.")
 @click.option("--fields", help="Columns of a new file, or those that the file must have; with commas between.")
 @click.option("--batch", type=click.IntRange(1), default=10_000, show_default=True, help="Rows written at once.")
