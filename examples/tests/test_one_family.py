@@ -54,18 +54,19 @@ READS = (
 )
 # batch uses 1 to 101 for how many jobs failed; its --help names 102 for what is wrong with its input.
 BATCH = 102
-MISSING = [
-    *(Case(line.format("no"), says=r"no\.\w+: No such file or directory \(") for line in READS),
-    Case("subprocess batch echo :::: no.txt", BATCH, r"no\.txt: No such file or directory \("),
-]
-LOCKED = [
-    *(Case(line.format("locked"), says=r"locked\.\w+: Permission denied \(") for line in READS),
-    Case("subprocess batch echo :::: locked.txt", BATCH, r"locked\.txt: Permission denied \("),
-]
-DIRECTORY = [
-    *(Case(line.format("folder"), says=r"folder\.\w+: Is a directory \(") for line in READS),
-    Case("subprocess batch echo :::: folder.txt", BATCH, r"folder\.txt: Is a directory \("),
-]
+
+
+def unreadable(stem: str, words: str) -> list[Case]:
+    """A file of this name, of whatever kind, given to each command."""
+    return [
+        *(Case(line.format(stem), says=rf"{stem}\.\w+: {words} \(") for line in READS),
+        Case(f"subprocess batch echo :::: {stem}.txt", BATCH, rf"{stem}\.txt: {words} \("),
+    ]
+
+
+MISSING = unreadable("no", "No such file or directory")
+LOCKED = unreadable("locked", "Permission denied")
+DIRECTORY = unreadable("folder", "Is a directory")
 
 OPTIONS = [
     *(Case(f"{name} --nonsense", says=r"No such option '?--nonsense'?.* \(see cb-\w+ --help\)") for name in NAMES),
@@ -189,6 +190,13 @@ def run(case: Case, place: Path, *before: str, **words: str) -> subprocess.Compl
     )
 
 
+def told(line: str, place: Path) -> str:
+    """What a command prints that ends well."""
+    ran = run(Case(line), place)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
 def environment(place: Path) -> dict[str, str]:
     """Nothing of the user's own."""
     given = {name: value for name, value in os.environ.items() if not name.startswith("CB_")}
@@ -289,9 +297,9 @@ def test_closed_pipe(line: str, place: Path, echo: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help(name: str) -> None:
+def test_help(name: str, place: Path) -> None:
     """An example first, then the options and commands, then the statuses: 0, 2 and 130 are the same in all."""
-    text = subprocess.run([str(PROGRAMS / f"cb-{name}"), "--help"], capture_output=True, text=True, check=True).stdout
+    text = told(f"{name} --help", place)
     places = [text.find(part) for part in ("Usage: ", "  Example", "Options:", "Commands:", "  Exit codes:\n")]
     assert -1 not in places
     assert places == sorted(places)
@@ -299,37 +307,26 @@ def test_help(name: str) -> None:
     assert re.search(r"\b0 \w+.*\b1 \w+.*\b2 wrong usage.*\b130 interrupted", codes, re.DOTALL)
 
 
-# What a flag means, it means in every command: its short form, or its choices.
-FLAGS = {
-    "--output": "-o, --output ",
-    "--quiet": "-q, --quiet ",
-    "--verbose": "-v, --verbose ",
-    "--jobs": "-j, --jobs ",
-    "--interactive": "-i, --interactive ",
-}
+# What a flag means, it means in every command; these have their first letter as a short form.
+SHORT = ("output", "quiet", "verbose", "jobs", "interactive")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_flags(name: str, place: Path) -> None:
     """The same in every sub-command: short forms, ``--format`` with json among its choices, no ``--json`` beside it."""
-    program = str(PROGRAMS / f"cb-{name}")
-
-    def page(*words: str) -> str:
-        command = [program, *words, "--help"]
-        return subprocess.run(command, env=environment(place), capture_output=True, text=True, check=True).stdout
-
-    listed = re.split(r"\n\n", page().partition("Commands:\n")[2])[0]
+    listed = told(f"{name} --help", place).partition("Commands:\n")[2].partition("\n\n")[0]
     for command in re.findall(r"^  (\S+)", listed, re.MULTILINE):
-        options = [line.strip() for line in page(command).splitlines() if re.match(r"  (-\w, )?--", line)]
-        for flag, form in FLAGS.items():
-            assert all(f"{option} ".startswith(form) for option in options if flag in option.split()), (command, flag)
+        page = told(f"{name} {command} --help", place)
+        options = [line.strip() for line in page.splitlines() if re.match(r"  (-\w, )?--", line)]
+        for word in SHORT:
+            those = [f"{option} " for option in options if f"--{word}" in option.split()]
+            assert all(option.startswith(f"-{word[0]}, --{word} ") for option in those), (command, word)
         for option in options:
             assert not option.startswith("--json ") or (name, command) == ("dict", "set"), command
             assert "json" in option or not option.startswith("--format ["), command
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_version(name: str) -> None:
+def test_version(name: str, place: Path) -> None:
     """``--version`` is the command's name and its version."""
-    said = subprocess.run([str(PROGRAMS / f"cb-{name}"), "--version"], capture_output=True, text=True, check=True)
-    assert re.fullmatch(rf"cb-{name}, version \d+\.\d+\.\d+\n", said.stdout)
+    assert re.fullmatch(rf"cb-{name}, version \d+\.\d+\.\d+\n", told(f"{name} --version", place))
