@@ -33,21 +33,28 @@ LINES = (
 
 
 @contextmanager
-def serving(ready: str, *command: str) -> Iterator[str]:
-    """A server for as long as it is needed; gives the address in the line that says it is *ready*."""
+def serving(*command: str, ready: str) -> Iterator[str]:
+    """A server for as long as it is needed; gives what it says up to the line with the words *ready*."""
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as server:
         try:
             assert server.stderr
-            said = next(line for line in server.stderr if ready in line)
-            yield said.split(ready)[1].split()[0]
+            said = ""
+            while ready not in said:
+                said += next(server.stderr)
+            yield said
         finally:
             server.terminate()
 
 
+def addresses(said: str) -> list[str]:
+    """The addresses on this machine that stand in what a server says."""
+    return re.findall(r"\S*127\.0\.0\.1:\d+\S*", said)
+
+
 def riddles(page: Page) -> None:
     """A riddle, answered."""
-    with serving("Serving on", "cb-riddles", "serve", "--port", "0", "--sample") as address:
-        page.goto(address)
+    with serving("cb-riddles", "serve", "--port", "0", "--sample", ready="Serving on") as said:
+        page.goto(addresses(said)[0])
         page.click("main a[href*='/riddles/']")
         page.click("main label")
         page.click("main form button")
@@ -57,10 +64,10 @@ def riddles(page: Page) -> None:
 
 def inbox(page: Page) -> None:
     """Letters to everybody, one of them open."""
-    with serving("mail on", "cb-mail", "serve", "--port", "0", "--web", "18025") as smtp:
-        send = ["cb-mail", "merge", "letter.txt", "addresses.csv", "--server", f"smtp://{smtp}", "-q"]
-        subprocess.run(send, check=True)
-        page.goto("http://127.0.0.1:18025/")
+    with serving("cb-mail", "serve", "--port", "0", "--web", "0", ready="inbox at") as said:
+        smtp, web = addresses(said)
+        subprocess.run(["cb-mail", "merge", "letter.txt", "addresses.csv", "--server", smtp, "-q"], check=True)
+        page.goto(web)
         page.click("text=Twelve riddles")
         page.wait_for_load_state("networkidle")
         page.screenshot(path=INTO / "inbox.png")
