@@ -248,6 +248,24 @@ def test_exec_interrupted_while_it_starts(sent: int, status: int) -> None:
     until(lambda: not _lives(int(Path("pid").read_text())))
 
 
+def test_exec_interrupted_where_the_wait_does_not_notice() -> None:
+    """White-box: a signal that does not wake the wait, as one just before it, is handled a second later."""
+    missed = """if True:
+        import pathlib, signal, sys, threading, time
+        from cb_decorators.cli import main
+        def send():
+            while not pathlib.Path("pid").exists():
+                time.sleep(0.01)
+            time.sleep(0.2)
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)  # this thread takes it, the main one waits on
+        threading.Thread(target=send, daemon=True).start()
+        sys.exit(main())
+    """
+    line = [sys.executable, "-c", missed, "exec", "--", "sh", "-c", "echo $$ > pid; exec sleep 600"]
+    assert subprocess.run(line, capture_output=True, timeout=60, check=False).returncode == 143
+    until(lambda: not _lives(int(Path("pid").read_text())))
+
+
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)

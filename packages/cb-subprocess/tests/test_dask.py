@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,8 +52,27 @@ def test_with_a_worker_killed(cluster: LocalCluster, tmp_path: Path) -> None:
         list(batch_on_dask([["true"]], address, joblog=tmp_path / "log2", resume="failed"))
 
 
+def test_results_that_die_with_their_worker(cluster: LocalCluster, tmp_path: Path) -> None:
+    """Done, but not yet read when all workers are killed: the jobs are run again, and every result comes once."""
+    runs = tmp_path / "runs"
+    jobs = [["sh", "-c", 'echo "$0" >> "$1"; echo "$0"', str(number), str(runs)] for number in range(1, 9)]
+    results = batch_on_dask(jobs, cluster.scheduler_address)
+    first = next(results)
+    tasks = cluster.scheduler.tasks
+    while [task.state for task in tasks.values()].count("memory") < 7:
+        time.sleep(0.01)
+    before = set(cluster.scheduler.workers)
+    for worker in cluster.workers.values():
+        os.kill(worker.pid, signal.SIGKILL)
+    while before & set(cluster.scheduler.workers):
+        time.sleep(0.01)
+    assert sorted(job.stdout for job in [first, *results]) == [f"{number}\n" for number in range(1, 9)]
+    assert len(runs.read_text().split()) > 8
+
+
 def test_no_cluster(cb: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a scheduler there, or without dask, one line says so."""
+    monkeypatch.setattr("cb_subprocess.dask.CONNECT_SECONDS", 1)
     with pytest.raises(CommandError, match="no scheduler answers"):
         list(batch_on_dask([["true"]], "tcp://127.0.0.1:1"))
     monkeypatch.setitem(sys.modules, "distributed", None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,28 @@ def test_stopping_stops_the_workers(client: Any, tmp_path: Path, eventually: Cal
     finally:
         for site in made:
             site.end()
+
+
+def test_workers_that_die_cost_no_result(
+    client: Any, sites: list[Site], tmp_path: Path, eventually: Callable[..., None]
+) -> None:
+    """Killed when their shares are done, but not yet read: what they had saved is kept and told again."""
+    urls = [site.url(f"/{number}") for number in range(5) for site in sites]
+    running = fetch_on_dask(
+        urls, str(tmp_path), client.scheduler.address, policy=Policy(robots=False), names="host"
+    )
+    results = [next(running)]
+    scheduler = client.cluster.scheduler
+    done = lambda: [task.state for task in scheduler.tasks.values()].count("memory")
+    eventually(lambda: done() == 2, "both shares to be done")
+    before = set(scheduler.workers)
+    for worker in client.cluster.workers.values():
+        os.kill(worker.pid, signal.SIGKILL)
+    eventually(lambda: not before & set(scheduler.workers), "the scheduler to miss them")
+    results.extend(running)
+    assert sorted(result.url for result in results) == sorted(urls)
+    assert {result.state for result in results} == {"saved", "kept"}
+    assert sum(asked.path != "/robots.txt" for site in sites for asked in site.asked) == len(urls)
 
 
 def _is_free(folder: Path, label: str) -> bool:

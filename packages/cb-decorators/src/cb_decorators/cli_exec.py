@@ -107,13 +107,24 @@ def _run(command: tuple[str, ...], data: bytes | None) -> dict[str, Any]:
         except OSError as error:
             say(f"{command[0]}: {error.strerror} (is it installed, and on PATH?)")
             raise click.exceptions.Exit(127 if isinstance(error, FileNotFoundError) else 126) from error
-        output, errors = process.communicate(data)
+        output, errors = _ended(process, data)
     status = process.returncode if process.returncode >= 0 else 128 - process.returncode
     return {
         "status": status,
         "stdout": base64.b64encode(output).decode(),
         "stderr": base64.b64encode(errors).decode(),
     }
+
+
+def _ended(process: subprocess.Popen[bytes], data: bytes | None) -> tuple[bytes, bytes]:
+    """Return what *process* printed when it has ended.
+
+    A signal that comes between Python's last look for one and the wait would be handled when the wait is over only:
+    so no wait is longer than a second.
+    """
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(data, timeout=1)
 
 
 def _call(command: tuple[str, ...], key: str | None, data: bytes | None) -> tuple[str, ...]:

@@ -105,9 +105,10 @@ def run_(to: str, form: str, rotate: str | None, keep: str, compress: str, comma
             ]
             for one in pumps:
                 one.start()
-            status = child.wait()
             for one in pumps:
-                one.join()
+                while one.is_alive():  # a signal that came just before a wait is handled after it: so it is a short one
+                    one.join(1)
+            status = child.wait()
     except OSError as error:
         say(f"{command[0]}: {error.strerror}")
         raise click.exceptions.Exit(127 if isinstance(error, FileNotFoundError) else 126) from None

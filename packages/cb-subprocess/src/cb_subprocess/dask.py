@@ -15,6 +15,9 @@ from cb_subprocess.running import run
 
 __all__ = ["batch_on_dask"]
 
+CONNECT_SECONDS = 10
+"""How long a scheduler may take to answer."""
+
 
 def run_job(seq: int, argv: Sequence[str], timeout: float | None, retries: int) -> JobResult:
     """Run one job, on whatever machine this is."""
@@ -68,7 +71,7 @@ def batch_on_dask(
     log = JobLog(joblog, resume=resume is not None) if joblog is not None else None
     try:
         try:
-            client = Client(scheduler, timeout=10, set_as_default=False)  # type: ignore[no-untyped-call]
+            client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
         except OSError as error:
             raise CommandError(f"{scheduler}: no scheduler answers there ({type(error).__name__})") from error
         with client:
@@ -83,9 +86,10 @@ def batch_on_dask(
                     return
                 future = next(waiting)
                 running -= 1
-                if future.status != "finished":
-                    raise CommandError(f"the cluster has lost a job: {future.exception()}")
-                result: JobResult = future.result()
+                try:  # not its status: that of a result whose worker has died since is "lost" while it is made again
+                    result: JobResult = future.result()
+                except Exception as error:
+                    raise CommandError(f"the cluster has lost a job: {error}") from error
                 future.release()
                 if log is not None:
                     log.add(result)

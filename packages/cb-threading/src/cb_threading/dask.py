@@ -36,9 +36,16 @@ def shares(jobs: Iterable[Job], count: int) -> list[list[Job]]:
 
 
 def _fetch_share(jobs: list[Job], out: str, policy: Policy, label: str, signal: str, options: dict[str, Any]) -> Any:
-    """Runs on a worker: one share, stopped when the cluster's event of the name *signal* is set."""
+    """Runs on a worker: one share, stopped when the cluster's event of the name *signal* is set.
+
+    Dask runs it again elsewhere when the worker dies: then what was saved until then is kept.
+    """
     from distributed import Event, get_client
 
+    begun = Event(f"{signal}-{label}", client=get_client())  # type: ignore[no-untyped-call]
+    if begun.is_set():  # type: ignore[no-untyped-call]
+        options = {**options, "resume": True}
+    begun.set()  # type: ignore[no-untyped-call]
     stop = threading.Event()
     cancelled = Event(signal, client=get_client())  # type: ignore[no-untyped-call]
     ended = threading.Event()
@@ -114,8 +121,10 @@ def fetch_on_dask(
 
 
 def _came(future: Any) -> list[Result]:
-    if future.status != "finished":
-        problem = future.exception()
-        raise problem if isinstance(problem, FetchError) else FetchError(f"the cluster has lost a share: {problem!r}")
-    results: list[Result] = future.result()
+    try:  # not its status: that of results whose worker has died since is "lost" while they are made again
+        results: list[Result] = future.result()
+    except FetchError:
+        raise
+    except Exception as error:
+        raise FetchError(f"the cluster has lost a share: {error!r}") from error
     return results
