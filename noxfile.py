@@ -32,6 +32,8 @@ from house.build import check, fingerprint
 from house.catalogue import ROOT, Package, Problem, find, pick
 
 nox.needs_version = ">=2026.10.20"
+# The suites start thousands of programs: each would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # One place for environments and tools, whatever folder a session has changed to.
 nox.options.envdir = str(ROOT / os.environ.get("NOXENVDIR", ".nox"))
 nox.options.download_python = "never"
