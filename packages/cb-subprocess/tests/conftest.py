@@ -65,6 +65,10 @@ def cb(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes
     return run
 
 
+_OURS = b"CB_SUBPROCESS_TESTS="
+os.environ["CB_SUBPROCESS_TESTS"] = str(os.getpid())  # the same test with other values may run beside this one
+
+
 def _alive(mark: str) -> list[int]:
     """Processes, zombies not counted, that have `mark` in their arguments or environment."""
     found = []
@@ -73,10 +77,12 @@ def _alive(mark: str) -> list[int]:
             continue
         try:
             state = (folder / "stat").read_bytes().rpartition(b")")[2].split()[0]
-            text = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+            environment = (folder / "environ").read_bytes()
+            text = (folder / "cmdline").read_bytes() + environment
         except OSError:
             continue
-        if state not in b"ZX" and mark.encode() in text:
+        of_another = _OURS in environment and f"{_OURS.decode()}{os.getpid()}\0".encode() not in environment
+        if state not in b"ZX" and mark.encode() in text and not of_another:
             found.append(int(folder.name))
     return found
 
