@@ -176,8 +176,11 @@ def install(session: nox.Session, package: Package, *requirements: str, extras: 
     stamp.write_text(wanted, encoding="utf-8")
 
 
-def pytest(session: nox.Session, package: Package, *arguments: str, **options: Any) -> None:
-    """Run the package's tests, its docstrings' examples and its README's against the installed wheel."""
+def pytest(session: nox.Session, package: Package, *arguments: str, leave_out: str = "", **options: Any) -> None:
+    """Run the package's tests, its docstrings' examples and its README's against the installed wheel.
+
+    Those with the mark *leave_out* are left out: pytest says how many it has deselected.
+    """
     # The proof that it is the wheel that is tested: -I leaves the folders of the source tree out.
     where = session.run("python", "-Ic", f"import {package.module}; print({package.module}.__file__)", silent=True)
     if not Path(str(where).strip()).resolve().is_relative_to(Path(session.virtualenv.location).resolve()):
@@ -185,10 +188,11 @@ def pytest(session: nox.Session, package: Package, *arguments: str, **options: A
     session.chdir(package.path)
     chosen = any((package.path / argument.partition("::")[0]).exists() for argument in session.posargs)
     everything = () if chosen else ("tests", "README.md", "--pyargs", package.module)
-    # As many at once as there are cores: tests of servers wait more than they compute. `-- -n0 --pdb` has them in line.
+    # Two at once for each core: many tests wait more than they compute. `-- -n0 --pdb` has them in line.
     # Those of one xdist_group share a process, and so the costly thing that they need.
-    spread = ("--numprocesses=auto", "--dist=loadgroup")
-    session.run(*arguments, "pytest", *spread, *everything, *session.posargs, **options)
+    spread = (f"--numprocesses={min(2 * (os.cpu_count() or 1), 16)}", "--dist=loadgroup")
+    left = ("-m", f"not {leave_out}") if leave_out else ()
+    session.run(*arguments, "pytest", *spread, *left, *everything, *session.posargs, **options)
 
 
 # The sessions ------------------------------------------------------------------------------------
@@ -202,7 +206,7 @@ def tests(session: nox.Session, package: Package) -> None:
     data = ROOT / "build" / "coverage" / package.name / str(session.python)
     shutil.rmtree(data, ignore_errors=True)
     if session.python != oldest():
-        pytest(session, package, "python", "-m")
+        pytest(session, package, "python", "-m", leave_out="" if session.posargs else "once")
         return
     data.mkdir(parents=True)
     measured = ("python", "-m", "coverage", "run", f"--rcfile={ROOT / 'pyproject.toml'}", "-m")

@@ -93,6 +93,7 @@ def test_parts_as_files(tmp_path: Path) -> None:
     assert [row for part in found for row in part[1:]] == rows
 
 
+@pytest.mark.xdist_group("cluster")
 def test_a_data_frame_on_worker_processes(tmp_path: Path, cluster: Any) -> None:
     """Cell by cell what one process reads, from several files, cut within quoted line breaks."""
     for number in range(3):
@@ -107,6 +108,7 @@ def test_a_data_frame_on_worker_processes(tmp_path: Path, cluster: Any) -> None:
     assert len(pids) == 3
 
 
+@pytest.mark.xdist_group("cluster")
 @pytest.mark.parametrize("damage", [b"", b"1;2\r\n\r\n3;4;5;6\r\n", b'7;x"y;8\r\n9;"z;1\r\n'])
 def test_checked_on_worker_processes(tmp_path: Path, cluster: Any, damage: bytes) -> None:
     """The same faults with the same places as one process finds, also behind a quote too many."""
@@ -117,6 +119,7 @@ def test_checked_on_worker_processes(tmp_path: Path, cluster: Any, damage: bytes
     assert bool(found[str(file)]) is bool(damage)
 
 
+@pytest.mark.xdist_group("cluster")
 def test_converted_on_worker_processes(tmp_path: Path, cluster: Any) -> None:
     """The parts one after the other are what one process writes; the dialect is detected."""
     file, target = tmp_path / "x.csv", tmp_path / "out"

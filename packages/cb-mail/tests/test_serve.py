@@ -333,6 +333,7 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
+@pytest.mark.once
 @pytest.mark.xdist_group("browser")
 def test_in_a_browser(web: Web, browser: Any) -> None:
     """What comes appears by itself; HTML of a message runs nothing, and fetches nothing from elsewhere."""
@@ -358,6 +359,7 @@ def test_in_a_browser(web: Web, browser: Any) -> None:
     page.close()
 
 
+@pytest.mark.once
 @pytest.mark.xdist_group("browser")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_without_scripts_and_on_a_telephone(web: Web, browser: Any, scheme: str) -> None:

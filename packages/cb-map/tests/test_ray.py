@@ -13,6 +13,7 @@ from cb_map import ItemError, pmap
 
 pytestmark = [
     pytest.mark.faults,
+    pytest.mark.once,
     pytest.mark.filterwarnings("ignore"),  # theirs, of which there are many
     pytest.mark.xdist_group("ray"),  # one cluster is enough
 ]

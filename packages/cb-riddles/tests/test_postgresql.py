@@ -40,6 +40,7 @@ def test_the_game_on_postgresql(url: str) -> None:
     assert " skipped" not in done.stdout
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not all(shutil.which(name, path=PATH) for name in ("haproxy", "redis-server")), reason="not there")
 def test_one_of_two_servers_is_killed(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two servers agree at once on what an author changed; under load one dies, and nothing acknowledged is lost.

@@ -124,6 +124,7 @@ def test_workers_that_die_cost_no_result(
         os.kill(worker.pid, signal.SIGKILL)
     eventually(lambda: not before & set(scheduler.workers), "the scheduler to miss them")
     results.extend(running)
+    eventually(lambda: len(scheduler.workers) == 2, "both workers for the next test")
     assert sorted(result.url for result in results) == sorted(urls)
     assert {result.state for result in results} == {"saved", "kept"}
     assert sum(asked.path != "/robots.txt" for site in sites for asked in site.asked) == len(urls)

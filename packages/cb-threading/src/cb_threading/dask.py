@@ -103,7 +103,7 @@ def fetch_on_dask(
     except OSError as error:
         raise FetchError(f"{scheduler}: no scheduler answers there ({type(error).__name__})") from error
     with client:
-        count = len(client.scheduler_info()["workers"]) or 1
+        count = len(client.nthreads()) or 1
         signal = f"cb-threading-{hashlib.sha256(out.encode()).hexdigest()[:16]}-{id(jobs)}"
         cancelled: Any = Event(signal, client=client)  # type: ignore[no-untyped-call]
         options = {"resume": resume, "force": force}
