@@ -102,3 +102,10 @@ def test_public_names_are_documented(package: Package) -> None:
         if name in defined and not any(ast.get_docstring(node) for node in defined[name]):
             bare.append(f"{module}.{name}")
     assert bare == []
+
+
+def test_what_is_copied_is_the_same() -> None:
+    """Packages share no code, nor do their tests: a file that several of them have is the same in all of them."""
+    copies = {(package.path / "tests" / "forked.py") for package in find()}
+    texts = {path.read_text(encoding="utf-8") for path in copies if path.exists()}
+    assert len(texts) == 1

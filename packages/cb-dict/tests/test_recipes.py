@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import cb_dict as cd
+import forked
 import pytest
 from cb_dict.recipes import RECIPES, example
 
@@ -53,8 +53,8 @@ PRINTS: dict[str, list[str]] = {
 
 def run(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
     """The command, as a user runs it."""
-    command = [sys.executable, "-m", "cb_dict", *arguments]
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+    done = forked.run("cb_dict", arguments, data=(text or "").encode())
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
+import forked
 import pytest
 
 FULL = os.environ.get("CB_FAULTS") == "full"
@@ -32,14 +32,7 @@ def until(condition: Callable[[], object], seconds: float = 30) -> None:
 def command(*arguments: str | Path, text: str | bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command as a user does."""
     data = text.encode() if isinstance(text, str) else text
-    done = subprocess.run(
-        [sys.executable, "-m", "cb_mail", *map(str, arguments)],
-        input=data,
-        capture_output=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, **environment},
-    )
+    done = forked.run("cb_mail", [*map(str, arguments)], data=data, env={**os.environ, **environment})
     return subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
     )

@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+import forked
+
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
 # For children of children: a cluster's workers start from the environment, not from sys.path.
 os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
 
@@ -31,9 +34,6 @@ def cli(tmp_path: Path) -> Callable[..., Done]:
 
     def run(*words: str, stdin: bytes | str = b"", **options: Any) -> Done:
         data = stdin.encode() if isinstance(stdin, str) else stdin
-        command = [sys.executable, "-m", "cb_map", *words]
-        return subprocess.run(
-            command, input=data, capture_output=True, cwd=tmp_path, check=False, timeout=60, **options
-        )
+        return forked.run("cb_map", words, data=data, cwd=tmp_path, **options)
 
     return run

@@ -22,6 +22,10 @@ import pytest
 import trustme
 from cb_sockets import Address, Framing, SelectorServer, ThreadServer, aio, server
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+import forked
+
 # A suite that runs in the background ignores Ctrl-C, and what it starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -331,8 +335,7 @@ def command() -> Callable[..., subprocess.CompletedProcess[bytes]]:
     """``command("send", ...)``: the command run to its end, as a user runs it."""
 
     def run(*arguments: str, stdin: bytes = b"", **options: Any) -> subprocess.CompletedProcess[bytes]:
-        line = [sys.executable, "-m", "cb_sockets", *arguments]
-        return subprocess.run(line, input=stdin, capture_output=True, timeout=60, check=False, **options)
+        return forked.run("cb_sockets", arguments, data=stdin, **options)
 
     return run
 

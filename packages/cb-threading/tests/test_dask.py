@@ -112,13 +112,10 @@ def test_workers_that_die_cost_no_result(
 ) -> None:
     """Killed when their shares are done, but not yet read: what they had saved is kept and told again."""
     urls = [site.url(f"/{number}") for number in range(5) for site in sites]
-    running = fetch_on_dask(
-        urls, str(tmp_path), client.scheduler.address, policy=Policy(robots=False), names="host"
-    )
+    running = fetch_on_dask(urls, str(tmp_path), client.scheduler.address, policy=Policy(robots=False), names="host")
     results = [next(running)]
     scheduler = client.cluster.scheduler
-    done = lambda: [task.state for task in scheduler.tasks.values()].count("memory")
-    eventually(lambda: done() == 2, "both shares to be done")
+    eventually(lambda: [task.state for task in scheduler.tasks.values()].count("memory") == 2, "both shares")
     before = set(scheduler.workers)
     for worker in client.cluster.workers.values():
         os.kill(worker.pid, signal.SIGKILL)
