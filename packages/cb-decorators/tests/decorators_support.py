@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import forked
 import redis
 from cb_decorators.stores.redis import RedisStore
 from cb_decorators.stores.sqlite import SQLiteStore
@@ -104,12 +104,5 @@ def open_store(name: str, **options: object) -> SQLiteStore | RedisStore:
 
 def command(*arguments: str, text: str = "", both: bool = False) -> subprocess.CompletedProcess[str]:
     """Run the command; with *both*, what it says goes with what it prints, as on a terminal."""
-    return subprocess.run(
-        [sys.executable, "-m", "cb_decorators", *arguments],
-        input=text,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if both else subprocess.PIPE,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = forked.run("cb_decorators", arguments, data=text.encode(), both=both)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -16,7 +16,7 @@ import pytest
 from cb_dict import same
 from cb_dict.diffing import operations
 from cb_dict.raw import Raw
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.0, 1.0, 2.5]) | st.text(max_size=3)
@@ -52,6 +52,7 @@ def test_text_is_compared_as_values_are(left: Any, right: Any, indent: int) -> N
 
 @settings(max_examples=MANY)
 @given(DOCUMENTS, DOCUMENTS, st.sampled_from(LISTS), st.sampled_from(["right", "left"]))
+@example({"a": [1]}, {"a": [2], "b": 3}, "append", "right")
 def test_text_is_merged_as_values_are(left: Any, right: Any, lists: Any, conflict: Any) -> None:
     """Merging into text gives what merging values gives."""
     document = cd.Document(msgspec.json.format(json.dumps(left).encode(), indent=2))

@@ -30,18 +30,19 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float = 60,
     preload: Sequence[str] = (),
+    both: bool = False,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run ``python -m module`` with *words* to its end; stdin is a pipe, stdout and stderr are files.
 
-    Of the variables that Python itself reads when it starts, only PYTHONPATH is the one in *env*. What *preload* names
-    is imported beforehand, for all runs: those of the first one count.
+    With *both*, stderr goes with stdout, as on a terminal. Of what Python itself reads from *env* when it starts, only
+    PYTHONPATH counts. What *preload* names is imported beforehand, for all runs: those of the first count.
     """
     _CONTEXT.set_forkserver_preload([f"{module}.__main__", f"{module}.cli", *preload])
     reader, writer = _CONTEXT.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:
         process = _CONTEXT.Process(
             target=_main,
-            args=(module, list(words), reader, folder, os.fspath(cwd or Path.cwd()), dict(env or os.environ)),
+            args=(module, [*words], reader, folder, both, os.fspath(cwd or Path.cwd()), dict(env or os.environ)),
         )
         process.start()
         reader.close()
@@ -65,16 +66,18 @@ def _feed(writer: Connection, data: bytes) -> None:
 
 
 def _outputs(folder: str) -> tuple[bytes, bytes]:
-    return Path(folder, "1").read_bytes(), Path(folder, "2").read_bytes()
+    return Path(folder, "stdout").read_bytes(), Path(folder, "stderr").read_bytes()
 
 
-def _main(module: str, words: list[str], reader: Connection, folder: str, cwd: str, env: dict[str, str]) -> None:
+def _main(
+    module: str, words: list[str], reader: Connection, folder: str, both: bool, cwd: str, env: dict[str, str]
+) -> None:
     """In the child: be as a process that was just started."""
     os.dup2(reader.fileno(), 0)
     reader.close()
-    for number in (1, 2):
-        file = os.open(Path(folder, str(number)), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(file, number)
+    for number, name in enumerate(["stdout", "stderr"], 1):
+        file = os.open(Path(folder, name), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(1 if both and number == 2 else file, number)
         os.close(file)
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))
     sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)))
