@@ -18,6 +18,7 @@ FREE_THREADED = os.environ.get("PYTHON_FT")
 HERE = Path(__file__).parent
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "python",
     [

@@ -77,6 +77,7 @@ def running(*line: str | Path, folder: Path) -> Iterator[subprocess.Popen[bytes]
             started.wait()
 
 
+@pytest.mark.long
 def test_celery(tmp_path: Path) -> None:
     """README's task, in a worker of Celery: tried again when there is no connection, and sent once."""
     with Server(faults=["CONNECT:cut:first=2"]) as server:

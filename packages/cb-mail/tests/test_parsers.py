@@ -95,6 +95,7 @@ def expected(message: Message, html: str | None, text: str) -> dict[str, Any]:
     return {"type": "multipart/mixed", "parts": [body, *files]} if files else body
 
 
+@pytest.mark.long
 @settings(max_examples=10_000 if FULL else 150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     sender=ADDRESSES,

@@ -41,6 +41,7 @@ def sound(data: Path) -> bool:
     return ask(data, "pragma integrity_check") == [("ok",)] and ask(data, tallies) == ask(data, counted)
 
 
+@pytest.mark.long
 def test_an_import_is_all_or_nothing_under_a_kill(site: Path, tmp_path: Path) -> None:
     """``kill -9`` at points all over an import: no riddle or each one is there, and the next import brings all."""
     options = [{"text": "A piano", "correct": True}, {"text": "A map"}]

@@ -31,6 +31,7 @@ def url() -> Iterator[str]:
         yield found
 
 
+@pytest.mark.long
 def test_the_game_on_postgresql(url: str) -> None:
     """Every test of pages, answers, admin, secrecy, kept pages and counters holds on PostgreSQL too."""
     files = [f"tests/test_{name}.py" for name in ("admin", "errata", "kept", "playing", "secrecy")]

@@ -104,6 +104,7 @@ def test_client_address_survives(kind: str, spawn: Any, balancer: Any, tmp_path:
     assert all(ledgers)
 
 
+@pytest.mark.long
 @pytest.mark.faults
 def test_rolling_restart(
     kind: str, spawn: Any, balancer: Any, tmp_path: Path, eventually: Any, stable_address: Any, count: Count

@@ -254,6 +254,7 @@ def test_a_folder_that_cannot_be_written(site: Site, tmp_path: Path) -> None:
     assert not site.asked
 
 
+@pytest.mark.long
 def test_kill_9_at_any_moment(site: Site, tmp_path: Path, count: Callable[[int, int], int]) -> None:
     """Every file under a final name is whole, and ``--resume`` fetches none of them again, and all the rest."""
     sizes = {f"/{n}": 300_000 if n % 10 == 0 else 5_000 + 300 * n for n in range(60)}

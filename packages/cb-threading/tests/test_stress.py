@@ -43,6 +43,7 @@ def test_nothing_is_lost_under_contention() -> None:
     assert found["timers"] == 400
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("python", "names"),
     [
