@@ -106,6 +106,5 @@ def test_public_names_are_documented(package: Package) -> None:
 
 def test_what_is_copied_is_the_same() -> None:
     """Packages share no code, nor do their tests: a file that several of them have is the same in all of them."""
-    copies = {(package.path / "tests" / "forked.py") for package in find()}
-    texts = {path.read_text(encoding="utf-8") for path in copies if path.exists()}
-    assert len(texts) == 1
+    copies = (package.path / "tests" / "forked.py" for package in find())
+    assert len({path.read_text(encoding="utf-8") for path in copies if path.exists()}) == 1

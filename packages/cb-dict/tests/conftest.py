@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -15,8 +14,5 @@ settings.load_profile("suite")
 
 # A suite that runs in the background ignores Ctrl-C, and what it starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-# The commands that the tests start need not compile click, msgspec and us anew each time.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 collect_ignore: list[str] = ["kill_worker.py"]  # a program: its arguments are not pytest's

@@ -24,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from corpus import make
 
 Python = Callable[..., subprocess.CompletedProcess[str]]
+PARTS = [7000] if "COVERAGE_RUN" in os.environ else [500, 7000, 30_000]
+"""Bytes. Fewer where coverage is measured: there each process that starts costs ten times as much."""
 # In a process of its own: one that forks must have no threads.
 SMALL_PARTS = """
 import sys
@@ -36,7 +38,7 @@ main()
 
 
 @pytest.mark.parametrize("text", [BOOK, BASIC, "%(levelno)d %(message)s"])
-@pytest.mark.parametrize("part", [7000] if "COVERAGE_RUN" in os.environ else [500, 7000, 30_000])
+@pytest.mark.parametrize("part", PARTS)
 def test_as_one_process(tmp_path: Path, python: Python, text: str, part: int) -> None:
     """Wherever parts are cut: within lines, tracebacks, records that are larger than a part."""
     log = tmp_path / "app.log"

@@ -65,8 +65,9 @@ def cb(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes
     return run
 
 
-_OURS = b"CB_SUBPROCESS_TESTS="
-os.environ["CB_SUBPROCESS_TESTS"] = str(os.getpid())  # the same test with other values may run beside this one
+# The same test with other values may run beside this one: its processes carry another number.
+os.environ["CB_SUBPROCESS_TESTS"] = str(os.getpid())
+_TOLD, _OURS = b"CB_SUBPROCESS_TESTS=", f"CB_SUBPROCESS_TESTS={os.getpid()}\0".encode()
 
 
 def _alive(mark: str) -> list[int]:
@@ -81,7 +82,7 @@ def _alive(mark: str) -> list[int]:
             text = (folder / "cmdline").read_bytes() + environment
         except OSError:
             continue
-        of_another = _OURS in environment and f"{_OURS.decode()}{os.getpid()}\0".encode() not in environment
+        of_another = _TOLD in environment and _OURS not in environment
         if state not in b"ZX" and mark.encode() in text and not of_another:
             found.append(int(folder.name))
     return found

@@ -42,12 +42,13 @@ def _fetch_share(jobs: list[Job], out: str, policy: Policy, label: str, signal: 
     """
     from distributed import Event, get_client
 
-    begun = Event(f"{signal}-{label}", client=get_client())  # type: ignore[no-untyped-call]
+    client = get_client()
+    begun = Event(f"{signal}-{label}", client=client)  # type: ignore[no-untyped-call]
     if begun.is_set():  # type: ignore[no-untyped-call]
         options = {**options, "resume": True}
     begun.set()  # type: ignore[no-untyped-call]
     stop = threading.Event()
-    cancelled = Event(signal, client=get_client())  # type: ignore[no-untyped-call]
+    cancelled = Event(signal, client=client)  # type: ignore[no-untyped-call]
     ended = threading.Event()
 
     def watch() -> None:
