@@ -53,6 +53,7 @@ def test_text_is_compared_as_values_are(left: Any, right: Any, indent: int) -> N
 @settings(max_examples=MANY)
 @given(DOCUMENTS, DOCUMENTS, st.sampled_from(LISTS), st.sampled_from(["right", "left"]))
 @example({"a": [1]}, {"a": [2], "b": 3}, "append", "right")
+@example({"a": [1]}, {"a": []}, "append", "right")
 def test_text_is_merged_as_values_are(left: Any, right: Any, lists: Any, conflict: Any) -> None:
     """Merging into text gives what merging values gives."""
     document = cd.Document(msgspec.json.format(json.dumps(left).encode(), indent=2))
