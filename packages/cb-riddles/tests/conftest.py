@@ -42,8 +42,9 @@ if not settings.configured:
         ],
         MIDDLEWARE=[
             "cb_riddles.site.headers.policy",
-            "django.contrib.sessions.middleware.SessionMiddleware",
             "django.middleware.locale.LocaleMiddleware",
+            "cb_riddles.middleware.kept_pages",
+            "django.contrib.sessions.middleware.SessionMiddleware",
             "django.middleware.csrf.CsrfViewMiddleware",
             "django.contrib.auth.middleware.AuthenticationMiddleware",
             "django.contrib.messages.middleware.MessageMiddleware",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -158,6 +159,109 @@ def test_each_visitor_has_a_token_and_a_cookie_of_their_own(make: Any) -> None:
         assert len({response.cookies[name].value for response in seen}) == 3
     tokens = {response.content.partition(b'csrfmiddlewaretoken" value="')[2][:64] for response in seen}
     assert len(tokens) == 3
+
+
+def without_middleware() -> Any:
+    """A site that has the app and not the package's middleware."""
+    from django.conf import settings
+
+    return override_settings(MIDDLEWARE=[one for one in settings.MIDDLEWARE if "kept_pages" not in one])
+
+
+ASKED: dict[str, tuple[str, dict[str, Any]]] = {
+    "list": ("/riddles/", {}),
+    "list in Spanish": ("/riddles/", {"headers": {"accept-language": "es"}}),
+    "a category": ("/riddles/?category=things", {}),
+    "a search": ("/riddles/?q=keys", {}),
+    "riddle": ("/riddles/1/", {}),
+}
+
+
+@pytest.mark.parametrize(("path", "more"), ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize("method", ["get", "head", "post"])
+def test_the_middleware_changes_no_answer(
+    make: Any, monkeypatch: pytest.MonkeyPatch, path: str, more: dict[str, Any], method: str
+) -> None:
+    """With it or without, kept or not: status, headers, cookies and body are the same."""
+    monkeypatch.setattr("secrets.token_urlsafe", lambda length: "b" * length)
+    monkeypatch.setattr("secrets.token_hex", lambda length=32: "a" * 2 * length)
+    monkeypatch.setattr("django.middleware.csrf.get_random_string", lambda length, allowed_chars: "a" * length)
+    monkeypatch.setattr("django.core.signing.TimestampSigner.timestamp", lambda self: "1")
+    make(pk=1, category=Category.objects.create(name="Things", slug="things"))
+
+    def seen() -> list[Any]:
+        revision.forget()
+        found = []
+        for warm in (False, True):
+            for other, same in ASKED.values() if warm else ():
+                Client().get(other, **same)
+            client = Client()
+            response = getattr(client, method)(path, **more)
+            said = client.cookies.output(["max-age", "samesite", "httponly"])
+            found.append((response.status_code, dict(response.items()), said, response.content))
+        return found
+
+    first, again = seen()
+    assert first == again
+    with without_middleware():
+        assert seen() == [first, first]
+
+
+def test_whoever_is_logged_in_sees_their_own(client: Client, make: Any) -> None:
+    """A page that was kept for visitors is none for a user: the order is theirs, and they get no visitor's name."""
+    riddle = make("Which?", *map(str, range(9)))
+    path = riddle.get_absolute_url()
+    user = get_user_model().objects.create_user("ada")
+
+    def rows(page: str) -> list[str]:
+        return re.findall(r"<span>(\d)</span>", page)
+
+    orders = [rows(text(path)) for _ in range(3)]
+    assert len({str(order) for order in orders}) == 3
+    with without_middleware():
+        client.get(path)
+        client.force_login(user)
+        wanted = rows(client.get(path).content.decode())
+    for cookie in (None, client.cookies["riddles_player"].value):
+        again = Client()
+        again.force_login(user)
+        if cookie:
+            again.cookies["riddles_player"] = cookie
+        found = again.get(path)
+        assert rows(found.content.decode()) == wanted
+        assert "riddles_player" not in found.cookies
+
+
+@override_settings(CSRF_USE_SESSIONS=True)
+def test_a_token_in_the_session_is_one(make: Any, key: Any) -> None:
+    """Where the site keeps the token in the session, the middleware leaves all to the view."""
+    riddle = make()
+    for _ in range(2):
+        client = Client(enforce_csrf_checks=True)
+        page = client.get(riddle.get_absolute_url()).content.decode()
+        (token,) = re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+        path, option = f"{riddle.get_absolute_url()}answer/", key(riddle, "A piano")
+        assert client.post(path, {"option": option, "csrfmiddlewaretoken": token})["Location"] == "/riddles/"
+        assert client.post(path, {"option": option, "csrfmiddlewaretoken": "x"}).status_code == 403
+
+
+def test_words_said_once_are_shown_though_the_list_is_kept(client: Client, make: Any, key: Any) -> None:
+    """After a right answer the list has its line, once; nobody else sees it."""
+    riddle = make()
+    for _ in range(2):
+        assert "Nice!" not in text("/riddles/")
+    client.post(f"{riddle.get_absolute_url()}answer/", {"option": key(riddle, "A piano")})
+    assert "Nice!" not in text("/riddles/")
+    seen = [client.get("/riddles/").content.decode() for _ in range(2)]
+    assert ["Nice!" in page for page in seen] == [True, False]
+
+
+def test_a_riddle_has_one_place_in_memory(make: Any) -> None:
+    """A number may be written with zeros: what is kept, the page and the riddle, is no more for that."""
+    riddle = make()
+    for zeros in range(5):
+        assert "A piano" in text(f"/riddles/{'0' * zeros}{riddle.pk}/")
+    assert len(revision._kept) == 2
 
 
 def test_each_language_has_its_page(make: Any) -> None:

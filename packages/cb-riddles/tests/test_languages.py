@@ -62,6 +62,7 @@ def test_a_kept_page_is_the_same_as_a_made_one(make: Any, monkeypatch: pytest.Mo
     riddle = make(hint="It has 88.")
     monkeypatch.setattr("django.middleware.csrf.get_random_string", lambda length, allowed_chars: "a" * length)
     monkeypatch.setattr("secrets.token_urlsafe", lambda length: "b" * length)
+    monkeypatch.setattr("secrets.token_hex", lambda length=32: "a" * 2 * length)
     paths = ("/riddles/", riddle.get_absolute_url())
 
     def look() -> list[bytes]:

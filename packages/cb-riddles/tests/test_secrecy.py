@@ -33,6 +33,7 @@ def same_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django.utils.cache.http_date", lambda seconds: "now")
     monkeypatch.setattr("django.middleware.csrf.get_random_string", lambda length, allowed_chars: "a" * length)
     monkeypatch.setattr("secrets.token_urlsafe", lambda length: "b" * length)
+    monkeypatch.setattr("secrets.token_hex", lambda length=32: "a" * 2 * length)
 
 
 def everything(riddle: Riddle) -> list[tuple[str, int, list[tuple[str, str]], bytes, int]]:

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.template.loader import get_template, render_to_string
-from django.urls import get_script_prefix
 from django.utils.translation import get_language
 
 from cb_riddles import paging, playing
 from cb_riddles.conf import current
-from cb_riddles.revision import recall
+from cb_riddles.revision import peek, recall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +65,7 @@ def listed(request: HttpRequest, asked: Mapping[str, str]) -> str | None:
         page = render_to_string("riddles/index.html", context, request)
         return page, stamp if len(page) <= _LARGEST else None
 
-    return recall(("list", asked.get("category"), count, *_where(request)), load)
+    return recall(_key(request, asked.get("category")), load)
 
 
 def listing(asked: Mapping[str, str], count: int) -> tuple[dict[str, Any], Stamp | None]:
@@ -103,14 +102,20 @@ def riddle(request: HttpRequest, riddle_id: int) -> Cut | None:
         ids = [choice.id for choice in opened.choices]
         return Cut(head, middle, dict(zip(ids, rows[::2], strict=True)), tail), stamp if len(page) <= _LARGEST else None
 
-    return recall(("riddle", riddle_id, *_where(request)), load)
+    if not request.path.endswith(f"/{riddle_id}/"):  # /01/ is riddle 1, too: memory shall not fill by that
+        return None
+    return recall(_key(request), load)
 
 
-def _where(request: HttpRequest) -> tuple[str | None, ...]:
-    """All that the package's templates take from a request: the language, and where the addresses begin."""
-    match = request.resolver_match
-    urls = str(getattr(request, "urlconf", None))
-    return get_language(), get_script_prefix(), urls, match.namespace if match else None
+def kept(request: HttpRequest) -> str | Cut | None:
+    """Return the page that *request* asks for, if it is kept: as a list or a riddle's page."""
+    found = peek(_key(request))
+    return found[0] if found else None
+
+
+def _key(request: HttpRequest, category: str | None = None) -> tuple[Any, ...]:
+    """All that the package's templates take from a request: the language, and by the address those of all links."""
+    return "page", request.path, category, get_language(), str(getattr(request, "urlconf", None)), current().LATEST
 
 
 def _ours(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
@@ -30,13 +31,12 @@ def index(request: HttpRequest) -> HttpResponse:
     asked = {key: request.GET[key] for key in ("q", "category", "before") if request.GET.get(key)}
     said = flash.heard(request)
     if not said and (kept := pages.listed(request, asked)):
-        response = HttpResponse(kept)
-    else:
-        context, _stamp = pages.listing(asked, current().LATEST)
-        if said.get("correct"):
-            context["message"] = _("Nice! Choose another one!")
-            context["explanation"] = said.get("explanation", "")
-        response = render(request, "riddles/index.html", context)
+        return as_kept(request, kept)
+    context, _stamp = pages.listing(asked, current().LATEST)
+    if said.get("correct"):
+        context["message"] = _("Nice! Choose another one!")
+        context["explanation"] = said.get("explanation", "")
+    response = render(request, "riddles/index.html", context)
     flash.forget(request, response)
     return response
 
@@ -47,13 +47,9 @@ def detail(request: HttpRequest, riddle_id: int) -> HttpResponse:
     """Show a riddle and its options; one that is not published yet to those who may see it in the admin."""
     said = flash.heard(request)
     mine = said if said.get("riddle") == riddle_id else {}
-    who = player.of(request)
     try:
         if not mine and (kept := pages.riddle(request, riddle_id)):
-            response = HttpResponse(kept.whole(get_token(request), who))
-            player.remember(request, response, who)
-            flash.forget(request, response)
-            return response
+            return as_kept(request, kept)
         opened = playing.find(riddle_id)
     except Http404:
         user: Any = getattr(request, "user", None)
@@ -63,13 +59,36 @@ def detail(request: HttpRequest, riddle_id: int) -> HttpResponse:
     response = _riddle(
         request,
         opened,
-        who,
+        player.of(request),
         error=_("Wrong Answer!") if mine else "",
         explanation=mine.get("explanation", ""),
         chosen=mine.get("chosen", ()),
     )
     flash.forget(request, response)
     return response
+
+
+@csrf_protect
+def as_kept(request: HttpRequest, page: str | pages.Cut) -> HttpResponse:
+    """Answer with a page that is kept, and in a riddle's what is the visitor's own."""
+    if isinstance(page, pages.Cut):
+        who = player.of(request)
+        response = HttpResponse(page.whole(_token(request), who))
+        player.remember(request, response, who)
+    else:
+        response = HttpResponse(page)
+    flash.forget(request, response)
+    return response
+
+
+def _token(request: HttpRequest) -> str:
+    """Return the token against forgery.
+
+    Who is new gets a secret of ours, by one call of the system: Django's own asks for each of its 32 characters.
+    """
+    if "CSRF_COOKIE" not in request.META:
+        request.META.update(CSRF_COOKIE=secrets.token_hex(16))
+    return get_token(request)
 
 
 @require_POST
