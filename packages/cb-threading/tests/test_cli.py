@@ -73,6 +73,7 @@ def test_fetch_tells_the_truth(cb: Cb, site: Site, tmp_path: Path) -> None:
         ([tmp_path / "twice.txt", "-o", tmp_path / "o"], 2, f"{tmp_path}/twice.txt:3:1: http://127.0.0.1/x would over"),
         ([tmp_path / "none.txt", "-o", tmp_path / "o"], 2, f"{tmp_path}/none.txt: No such file"),
         (["http://a/", "-o", tmp_path / "file"], 3, f"{tmp_path}/file"),
+        (["http://a/", "-o", tmp_path / "o", "--ca", tmp_path / "file"], 2, f"{tmp_path}/file: no certificate in it ("),
         (["http://a/"], 2, "Missing option '-o'"),
         ([], 2, "Nothing to fetch"),
         (["http://a/", "-o", "x", "--delay", "soon"], 2, "Invalid value for '--delay': 'soon' is not a duration"),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cb_threading import Fetch, Policy, Result, Retry, StoreError, Timeout, fetch, verify
+from cb_threading import BadInput, Fetch, Policy, Result, Retry, StoreError, Timeout, fetch, verify
 from site_on_loopback import (
     Answer,
     Asked,
@@ -351,6 +351,8 @@ def test_tls_is_verified(nginx: Any, engine: str, tmp_path: Path) -> None:
     assert (
         only(fetch([wrong_name], tmp_path / "wrong", policy=policy(engine, ca=nginx.ca, retry=ONCE))).state == "failed"
     )
+    with pytest.raises(BadInput, match=r"none: No such file or directory \(the certificates to trust\)"):
+        fetch([url], tmp_path, policy=policy(engine, ca=str(tmp_path / "none")))
 
 
 def test_http_2(nginx: Any, tmp_path: Path) -> None:
@@ -412,7 +414,7 @@ def tunnel(site: Site, connection: socket.socket, asked: Asked) -> None:
 
 def test_policy_makes_sense(tmp_path: Path) -> None:
     """Nothing is not a number of transfers, and a hash that is asked for must be computed."""
-    from cb_threading import BadInput, Job
+    from cb_threading import Job
 
     with pytest.raises(BadInput, match="1 or more"):
         fetch(["http://127.0.0.1/"], tmp_path, policy=Policy(jobs=0))

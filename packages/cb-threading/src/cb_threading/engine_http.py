@@ -128,7 +128,11 @@ class HttpEngine:
         for name, value in (*exchange.request_header, *(proxied or {}).items()):
             connection.putheader(name, value)
         connection.endheaders()
-        return connection.getresponse()
+        response = connection.getresponse()
+        while response.status < 200:  # early hints (RFC 8297): http.client passes over 100 alone
+            response.headers = None  # type: ignore[assignment] # not begun yet
+            response.begin()
+        return response
 
     @staticmethod
     def _receive(response: http.client.HTTPResponse, exchange: Exchange) -> bool:

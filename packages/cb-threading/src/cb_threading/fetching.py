@@ -18,6 +18,7 @@ from cb_threading.policy import Policy
 from cb_threading.results import Progress, Report, Result
 from cb_threading.session import Engine, Session
 from cb_threading.store import Store
+from cb_threading.trust import readable
 from cb_threading.workers import WorkerGroup
 
 __all__ = ["Fetch", "fetch"]
@@ -68,6 +69,8 @@ class Fetch:
         jobs = plan(urls, names=names)
         if not self._policy.hash and any(job.sha256 for job in jobs):
             raise BadInput("the list gives SHA-256 sums, but none are to be computed (leave the hash on)")
+        if self._policy.ca is not None:
+            readable(self._policy.ca)
         self._store = Store(Path(out), label=label, hashed=self._policy.hash, sync=self._policy.fsync)
         try:
             kept, parts = self._store.begin(jobs, resume=resume, force=force)
