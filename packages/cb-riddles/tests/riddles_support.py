@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 import forked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 DEADLINE = 90
 DJANGO = ("django.urls", "django.http", "django.db.models", "django.db.backends.sqlite3.base", "django.core.management")
@@ -38,10 +38,12 @@ def command(*words: str, input: str = "", **options: Any) -> subprocess.Complete
 
 
 @contextlib.contextmanager
-def serving(*words: str, **options: Any) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def serving(
+    *words: str, start: Sequence[str] = ("-m", "cb_riddles"), **options: Any
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run ``cb-riddles serve`` on a free port; gives its address when it answers."""
     with tempfile.TemporaryFile() as said:
-        line = [sys.executable, "-m", "cb_riddles", "serve", "--port", "0", *words]
+        line = [sys.executable, *start, "serve", "--port", "0", *words]
         process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stderr=said, start_new_session=True, **options)
         try:
             yield _answering(process, said), process

@@ -104,6 +104,18 @@ def test_a_signal_ends_the_server(number: int, status: int) -> None:
         assert process.wait(60) == status
 
 
+@pytest.mark.usefixtures("site")
+def test_a_worker_that_does_not_end_is_killed() -> None:
+    """One that is stopped hears no SIGTERM: the server ends all the same, and well."""
+    program = "from cb_riddles import __main__; from cb_riddles.site import server; server.STOP_WITHIN = 0.5;"
+    with serving(start=("-c", f"{program} __main__.main()")) as (_, process):
+        (worker,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(worker), signal.SIGSTOP)
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert not Path(f"/proc/{worker}").exists()
+
+
 def test_a_developers_server_shows_a_changed_template(site: Path) -> None:
     """``serve --dev`` answers with Django's own server, on this machine alone."""
     assert command("sample").returncode == 0

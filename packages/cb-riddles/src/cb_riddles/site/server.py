@@ -17,6 +17,9 @@ from typing import Any
 from cb_riddles import __version__, ready
 from cb_riddles.errors import NoEnvironment
 
+STOP_WITHIN: float = 10.0
+"""Seconds for what is under way when the server is told to stop; then its workers are killed."""
+
 
 @dataclass
 class Server:
@@ -90,8 +93,16 @@ class Server:
         )
         ended_by: list[int] = []
 
+        def kill() -> None:
+            for worker in list(server.wrks):
+                worker.kill()
+
         def interrupt(number: int, _frame: object) -> None:
             ended_by.append(number)
+            # A worker in some hundreds never ends (granian 2.8); its own time-out says of others that it kills them.
+            last = threading.Timer(STOP_WITHIN, kill)
+            last.daemon = True
+            last.start()
             stop()
 
         def started(*arguments: object) -> None:
