@@ -112,7 +112,7 @@ def site(data: Path, migrated: Path) -> Path:
 @pytest.fixture(autouse=True)
 def empty(database: None) -> Iterator[None]:
     """What a test writes is gone after it."""
-    from cb_riddles import revision
+    from cb_riddles import frames, revision
     from django.core.cache import cache
     from django.db import transaction
 
@@ -121,6 +121,7 @@ def empty(database: None) -> Iterator[None]:
         transaction.set_rollback(True)
     cache.clear()
     revision.forget()
+    frames._frames.clear()
 
 
 @pytest.fixture

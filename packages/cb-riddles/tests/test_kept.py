@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cb_riddles import revision, triggers
+from cb_riddles import frames, revision, triggers
 from cb_riddles.models import Attempt, Category, Option, Revision, Riddle, Score, Tally
 from django.contrib.auth import get_user_model
 from django.core.checks import run_checks
@@ -16,7 +16,7 @@ from django.db.models import Count, Q
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -256,12 +256,60 @@ def test_words_said_once_are_shown_though_the_list_is_kept(client: Client, make:
     assert ["Nice!" in page for page in seen] == [True, False]
 
 
-def test_a_riddle_has_one_place_in_memory(make: Any) -> None:
-    """A number may be written with zeros: what is kept, the page and the riddle, is no more for that."""
-    riddle = make()
-    for zeros in range(5):
-        assert "A piano" in text(f"/riddles/{'0' * zeros}{riddle.pk}/")
-    assert len(revision._kept) == 2
+def test_riddles_need_no_memory(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred of them, of a kind, take one frame, and any takes one query; so does a number with zeros before it."""
+    rendered: list[str] = []
+    render = frames.render_to_string
+
+    def rendering(name: str, *more: Any) -> str:
+        rendered.append(name)
+        return render(name, *more)
+
+    monkeypatch.setattr(frames, "render_to_string", rendering)
+    riddles = [make(f"Riddle {n}") for n in range(100)]
+    for riddle in riddles:
+        assert asked(Client(), riddle.get_absolute_url()) == 1
+        assert asked(Client(), f"/riddles/00{riddle.pk}/") == 1
+    assert rendered == ["riddles/detail.html"]
+    assert revision._kept == {}
+
+
+def test_frames_are_bounded_and_made_anew(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When there are too many all go; one that is old goes, for the address of its style sheet may be old, too."""
+    path = make().get_absolute_url()
+    monkeypatch.setattr(frames, "_MOST", 2)
+    for language in ("en", "es", "en", "es"):
+        for place in ("", "/a", "/b", ""):
+            assert "A piano" in text(path, headers={"accept-language": language}, SCRIPT_NAME=place)
+            assert len(frames._frames) <= 2
+    text(path)
+    monkeypatch.setattr(revision, "AGE", -1)
+    monkeypatch.setattr("django.templatetags.static.StaticNode.handle_simple", staticmethod("/new/{}".format))
+    assert "/new/riddles/main.css" in text(path)
+
+
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20)
+
+
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(TEXTS, st.lists(TEXTS, min_size=2, max_size=5), st.just("") | TEXTS, st.none() | TEXTS, st.integers(1, 2))
+@example("%(text)s & <b>", ["%", "%%s", "</label>", "%(key)s"], "{{ x }}%d", "100 % \"'", 2)
+def test_a_frame_that_is_filled_is_what_the_template_makes(
+    make: Any, words: str, options: list[str], hint: str, category: str | None, right: int
+) -> None:
+    """Any text in any of a riddle's places, byte for byte."""
+    with transaction.atomic(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("secrets.token_urlsafe", lambda length: "b" * length)
+        patch.setattr("secrets.token_hex", lambda length=32: "a" * 2 * length)
+        patch.setattr("django.middleware.csrf.get_random_string", lambda length, allowed_chars: "a" * length)
+        under = category and Category.objects.create(name=category, slug=category)
+        path = make(words, *options, right=right, hint=hint, category=under or None).get_absolute_url()
+        first, again = text(path), text(path)
+        assert frames._frames
+        patch.setattr(frames, "ours", lambda _: False)
+        frames._frames.clear()
+        assert first == again == text(path)
+        transaction.set_rollback(True)
 
 
 def test_each_language_has_its_page(make: Any) -> None:
@@ -282,12 +330,13 @@ def test_a_developer_sees_changes_of_templates(client: Client, make: Any) -> Non
 def test_memory_is_bounded(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """When it is full, all goes; what is old goes too."""
     monkeypatch.setattr(revision, "MOST", 2)
-    riddles = [make(str(n)) for n in range(4)]
-    for riddle in riddles:
-        text(riddle.get_absolute_url())
-        assert len(revision._kept) <= 2
+    for n in range(4):
+        make(str(n), category=Category.objects.create(name=f"c{n}", slug=f"c{n}"))
+    for n in range(4):
+        assert f"c{n}" in text(f"/riddles/?category=c{n}")
+        assert 1 <= len(revision._kept) <= 2
     monkeypatch.setattr(revision, "AGE", -1)
-    assert asked(Client(), riddles[-1].get_absolute_url()) == 1
+    assert asked(Client(), "/riddles/?category=c3") == 1
 
 
 def counted() -> tuple[Any, Any]:

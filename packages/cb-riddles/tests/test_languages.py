@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from cb_riddles import pages, revision
+from cb_riddles import frames, pages, revision
 from django.test import Client
 
 PACKAGE = files("cb_riddles")
@@ -70,5 +70,6 @@ def test_a_kept_page_is_the_same_as_a_made_one(make: Any, monkeypatch: pytest.Mo
 
     first, kept = look(), look()
     revision.forget()
-    monkeypatch.setattr(pages, "_ours", lambda _: False)
+    for module in (frames, pages):
+        monkeypatch.setattr(module, "ours", lambda _: False)
     assert first == kept == look()

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cb_riddles import pages, playing, revision
+from cb_riddles import frames, pages, playing, revision
 from cb_riddles import urls as app_urls
 from cb_riddles.models import Attempt, Option, Riddle
 from django.core.signing import TimestampSigner
@@ -81,10 +81,11 @@ def test_twins_are_equal_in_every_byte(make: Any, monkeypatch: pytest.MonkeyPatc
         rendered.append(name)
         return render_to_string(name, *more)
 
-    monkeypatch.setattr(pages, "render_to_string", rendering)
+    for module in (frames, pages):
+        monkeypatch.setattr(module, "render_to_string", rendering)
     assert differences(riddle) == []
-    # Once for each of the three twins: all other times the page came from memory.
-    assert sorted(rendered) == ["riddles/detail.html"] * 3 + ["riddles/index.html"] * 3
+    # The list once for each of the three twins, the riddle's frame once for all: else they came from memory.
+    assert sorted(rendered) == ["riddles/detail.html", *["riddles/index.html"] * 3]
 
 
 def _first(player: str, ids: Iterable[int]) -> list[int]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 
-from cb_riddles import flash, pages, views
+from cb_riddles import flash, frames, pages, views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ def kept_pages(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
     def middleware(request: HttpRequest) -> HttpResponse:
         plain = request.method in {"GET", "HEAD"} and not request.META.get("QUERY_STRING")
         nobody = request.COOKIES.keys().isdisjoint({settings.SESSION_COOKIE_NAME, flash.COOKIE})
-        if plain and nobody and (page := pages.kept(request)):
+        if plain and nobody and (page := pages.kept(request) or frames.kept(request)):
             return views.as_kept(request, page)
         return get_response(request)
 

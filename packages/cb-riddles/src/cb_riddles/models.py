@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from cb_riddles.query import AttemptManager, OptionManager, RiddleManager
+from cb_riddles.query import AttemptManager, RiddleManager
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -78,8 +78,6 @@ class Option(models.Model):
     riddle: models.ForeignKey[Riddle, Riddle] = models.ForeignKey(Riddle, models.CASCADE, verbose_name=_("riddle"))
     text: models.CharField[str, str] = models.CharField(_("text"), max_length=255)
     correct: models.BooleanField[bool, bool] = models.BooleanField(_("correct"), default=False)
-
-    objects: ClassVar[OptionManager] = OptionManager()
 
     class Meta:
         """How options are named."""

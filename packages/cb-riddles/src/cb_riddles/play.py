@@ -82,9 +82,8 @@ def grade(choices: Iterable[Choice], chosen: Collection[int]) -> bool:
     return set(chosen) == {id_ for id_, correct in all_of_them.items() if correct}
 
 
-def _digest(secret: str, *words: object) -> bytes:
-    said = "\0".join(map(str, words)).encode()
-    return hashlib.blake2b(said, key=hashlib.sha256(secret.encode()).digest(), digest_size=12).digest()
+def _digest(secret: str, said: str) -> hashlib.blake2b:
+    return hashlib.blake2b(said.encode(), key=hashlib.sha256(secret.encode()).digest(), digest_size=12)
 
 
 def option_key(secret: str, option_id: int) -> str:
@@ -95,7 +94,7 @@ def option_key(secret: str, option_id: int) -> str:
     >>> option_key("secret", 1)
     'BkHWMzU1Ye0517PJ'
     """
-    return base64.urlsafe_b64encode(_digest(secret, "option", option_id)).decode()
+    return base64.urlsafe_b64encode(_digest(secret, f"option\0{option_id}").digest()).decode()
 
 
 def option_order(secret: str, player: str, option_ids: Iterable[int]) -> list[int]:
@@ -104,7 +103,14 @@ def option_order(secret: str, player: str, option_ids: Iterable[int]) -> list[in
     >>> option_order("secret", "ada", [1, 2, 3, 4]) == option_order("secret", "ada", [4, 3, 2, 1])
     True
     """
-    return sorted(option_ids, key=lambda id_: _digest(secret, "order", player, id_))
+    begun = _digest(secret, f"order\0{player}\0")
+
+    def place(id_: int) -> bytes:
+        digest = begun.copy()
+        digest.update(b"%d" % id_)
+        return digest.digest()
+
+    return sorted(option_ids, key=place)
 
 
 def streak(days: Collection[date], today: date) -> int:

@@ -9,15 +9,12 @@ from django.conf import settings
 from django.http import Http404
 
 from cb_riddles.conf import current
-from cb_riddles.models import Attempt, Option, Riddle
+from cb_riddles.models import Attempt, Riddle
 from cb_riddles.play import Choice, grade, option_key, option_order
-from cb_riddles.revision import recall, stamp_of
 from cb_riddles.signals import riddle_answered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from cb_riddles.revision import Stamp
 
 
 class UnknownOption(Exception):
@@ -70,26 +67,19 @@ class Outcome:
 
 
 def find(riddle_id: int) -> Open:
-    """Return a riddle that is published: from memory while nothing has changed, and one query in either case.
-
-    Raises:
-        Http404: There is none.
-    """
-    return recall(("open", riddle_id), lambda: load(riddle_id))
-
-
-def load(riddle_id: int) -> tuple[Open, Stamp | None]:
-    """Return a riddle that is published, from the database, and the stamp.
+    """Return a riddle that is published: one query, and nothing kept, so that any riddle costs the same.
 
     Raises:
         Http404: There is none.
     """
     try:
-        if options := list(Option.objects.of(riddle_id)):
-            return _opened(options[0].riddle, options), stamp_of(options[0])
-        return _opened(Riddle.objects.published().get(pk=riddle_id), ()), None  # it has no options yet
-    except (Riddle.DoesNotExist, OverflowError):
-        raise Http404("No such riddle.") from None
+        found = Riddle.objects.opened(riddle_id)
+    except OverflowError:
+        found = None
+    if found is None:
+        raise Http404("No such riddle.")
+    riddle, options = found
+    return Open(riddle, tuple(Choice(*option) for option in options))
 
 
 def preview(riddle_id: int) -> Open:
@@ -102,11 +92,8 @@ def preview(riddle_id: int) -> Open:
         riddle = Riddle.objects.get(pk=riddle_id)
     except (Riddle.DoesNotExist, OverflowError):
         raise Http404("No such riddle.") from None
-    return _opened(riddle, riddle.option_set.order_by("id"))
-
-
-def _opened(riddle: Riddle, options: Iterable[Option]) -> Open:
-    return Open(riddle, tuple(Choice(option.pk, option.text, option.correct) for option in options))
+    options = riddle.option_set.order_by("id").values_list("id", "text", "correct")
+    return Open(riddle, tuple(Choice(*option) for option in options))
 
 
 def answer(opened: Open, player: str, keys: Sequence[str]) -> Outcome:

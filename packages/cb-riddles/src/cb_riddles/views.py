@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
-from cb_riddles import flash, limit, pages, player, playing, revision
+from cb_riddles import flash, frames, limit, pages, player, playing, revision
 from cb_riddles.conf import current
 from cb_riddles.models import Attempt, Riddle
 from cb_riddles.play import share, streak
@@ -48,7 +48,7 @@ def detail(request: HttpRequest, riddle_id: int) -> HttpResponse:
     said = flash.heard(request)
     mine = said if said.get("riddle") == riddle_id else {}
     try:
-        if not mine and (kept := pages.riddle(request, riddle_id)):
+        if not mine and (kept := frames.riddle(request, riddle_id)):
             return as_kept(request, kept)
         opened = playing.find(riddle_id)
     except Http404:
@@ -69,9 +69,9 @@ def detail(request: HttpRequest, riddle_id: int) -> HttpResponse:
 
 
 @csrf_protect
-def as_kept(request: HttpRequest, page: str | pages.Cut) -> HttpResponse:
+def as_kept(request: HttpRequest, page: str | frames.Filled) -> HttpResponse:
     """Answer with a page that is kept, and in a riddle's what is the visitor's own."""
-    if isinstance(page, pages.Cut):
+    if isinstance(page, frames.Filled):
         who = player.of(request)
         response = HttpResponse(page.whole(_token(request), who))
         player.remember(request, response, who)
