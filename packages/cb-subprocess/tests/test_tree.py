@@ -112,6 +112,26 @@ def test_interrupted_while_waiting_for_the_grace(alive: Callable[[str], list[int
     assert not alive("grace-mark;")
 
 
+@pytest.mark.parametrize("start", ["run(command)", "pipe(command, command)", "start(command)", "interact(command)"])
+def test_interrupted_while_it_starts(start: str, alive: Callable[[str], list[int]]) -> None:
+    """Ctrl-C when the command runs already, and this is not yet known: it is ended all the same."""
+    mark = f"61.{len(start)}77"
+    script = (
+        "import subprocess, sys\n"
+        "from cb_subprocess import interact, pipe, run, start\n"
+        "class Interrupted(subprocess.Popen):\n"
+        "    def __init__(self, *arguments, **options):\n"
+        "        super().__init__(*arguments, **options)\n"
+        "        raise KeyboardInterrupt\n"
+        "subprocess.Popen = Interrupted\n"
+        f"command = ['sh', '-c', 'setsid sleep {mark} & sleep {mark}']\n"
+        f"try: {start}\n"
+        "except KeyboardInterrupt: sys.exit(7)\n"
+    )
+    assert run([sys.executable, "-W", "ignore", "-c", script], check=False, timeout=60).code == 7
+    assert not alive(mark)
+
+
 def test_guard(alive: Callable[[str], list[int]]) -> None:
     """A guard whose input ends kills what has the token; one that got a byte does not."""
     for word, left in ((b"", False), (b".", True)):

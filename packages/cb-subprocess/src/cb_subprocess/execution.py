@@ -124,8 +124,12 @@ class Execution:
         self.until: float | None = None if plan.timeout is None else self._started + plan.timeout
         try:
             self._start(commands)
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            try:
+                if not isinstance(error, OSError):
+                    self.kill()  # an interrupt: who was just started may not be among the children yet
+            finally:
+                self.close()
             raise
         finally:
             for fd in self._theirs:

@@ -68,8 +68,10 @@ class Dialogue:
             made = environment(env, self._token)
             one, other = ends
             self._child = Child(argv, made, stdin=one, stdout=other, stderr=other, cwd=cwd, own_group=not pty)
-        except BaseException:
+        except BaseException as error:
             self._close()
+            if not isinstance(error, OSError):
+                kill_tree((), self._token, 1.0)  # an interrupt: it may have been started
             raise
         finally:
             for fd in set(ends):
