@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cb_subprocess import CommandTimeout, run, start, tree
+from cb_subprocess.child import new_token
 
 FAMILY = (
     "sleep {0} & setsid sleep {0} & sh -c 'sleep {0} & sleep {0}' & setsid sh -c 'sleep {0} & sleep {0}' & sleep {0}"
@@ -95,7 +96,7 @@ def test_what_cannot_be_killed_is_given_up(monkeypatch: pytest.MonkeyPatch, aliv
     monkeypatch.setattr(tree, "_GIVE_UP", 0.2)
     monkeypatch.setattr(tree.TreeKill, "_send", lambda *_: True)  # as if no signal had an effect
     with subprocess.Popen(["sleep", "60"]) as process:
-        assert tree.kill_tree([process.pid], b"none", 0.05) == [process.pid]
+        assert tree.kill_tree([process.pid], new_token(), 0.05) == [process.pid]
         process.kill()
 
 
