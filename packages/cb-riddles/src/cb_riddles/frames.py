@@ -72,10 +72,9 @@ def riddle(request: HttpRequest, riddle_id: int) -> Filled | None:
     Raises:
         Http404: There is no such riddle.
     """
-    address = _ADDRESS.fullmatch(request.path)
-    if not address or int(address[2]) != riddle_id:
+    place, number = _asked(request)
+    if number != riddle_id:
         return None
-    place = (address[1], *asked_from(request))
     if (frames := _fresh(place)) is None:
         if not ours("riddles/detail.html"):
             return None
@@ -94,13 +93,19 @@ def riddle(request: HttpRequest, riddle_id: int) -> Filled | None:
 
 def kept(request: HttpRequest) -> Filled | None:
     """Return the riddle's page that *request* asks for, if there is a frame for it."""
-    address = _ADDRESS.fullmatch(request.path)
-    if address and (frames := _fresh((address[1], *asked_from(request)))):
+    place, number = _asked(request)
+    if number and (frames := _fresh(place)):
         with suppress(Http404):
-            opened = playing.find(int(address[2]))
+            opened = playing.find(number)
             if frame := frames.get(_shape(opened)):
                 return Filled(frame, opened)
     return None
+
+
+def _asked(request: HttpRequest) -> tuple[tuple[str | None, ...], int]:
+    """Return where the frames for the address are, and the riddle's number; 0 where it is no riddle's address."""
+    address = _ADDRESS.fullmatch(request.path)
+    return ((address[1], *asked_from(request)), int(address[2])) if address else ((), 0)
 
 
 def _fresh(place: tuple[str | None, ...]) -> _Frames | None:

@@ -78,8 +78,7 @@ def find(riddle_id: int) -> Open:
         found = None
     if found is None:
         raise Http404("No such riddle.")
-    riddle, options = found
-    return Open(riddle, tuple(Choice(*option) for option in options))
+    return _opened(*found)
 
 
 def preview(riddle_id: int) -> Open:
@@ -92,7 +91,10 @@ def preview(riddle_id: int) -> Open:
         riddle = Riddle.objects.get(pk=riddle_id)
     except (Riddle.DoesNotExist, OverflowError):
         raise Http404("No such riddle.") from None
-    options = riddle.option_set.order_by("id").values_list("id", "text", "correct")
+    return _opened(riddle, riddle.option_set.order_by("id").values_list("id", "text", "correct"))
+
+
+def _opened(riddle: Riddle, options: Iterable[tuple[int, str, bool]]) -> Open:
     return Open(riddle, tuple(Choice(*option) for option in options))
 
 

@@ -14,6 +14,8 @@ from django.utils import timezone
 if TYPE_CHECKING:
     from datetime import date
 
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
     from cb_riddles.models import Attempt, Riddle
 
 
@@ -34,6 +36,11 @@ LEFT JOIN riddles_option o ON o.riddle_id = r.id LEFT JOIN riddles_category c ON
 WHERE r.id = %s AND r.pub_date <= %s ORDER BY o.id
 """
 _RIDDLE = ("id", "riddle_text", "pub_date", "hint", "explanation", "category_id")
+
+
+def adapted_now(connection: BaseDatabaseWrapper) -> Any:
+    """Return the time of now as a statement of our own takes it."""
+    return connection.ops.adapt_datetimefield_value(timezone.now())
 
 
 def _first(riddles: models.QuerySet[Riddle], limit: datetime) -> Riddle | None:
@@ -88,7 +95,7 @@ class RiddleManager(models.Manager["Riddle"]):
 
         connection = connections[router.db_for_read(self.model)]
         with connection.cursor() as cursor:
-            cursor.execute(_OPEN, [riddle_id, connection.ops.adapt_datetimefield_value(timezone.now())])
+            cursor.execute(_OPEN, [riddle_id, adapted_now(connection)])
             rows = cursor.fetchall()
         if not rows:
             return None
@@ -114,7 +121,7 @@ class AttemptManager(models.Manager["Attempt"]):
     def keep(self, riddle_id: int, player: str, *, correct: bool) -> bool:
         """Keep an answer; return whether it scored: right, and this player's first right one for this riddle."""
         connection = connections[router.db_for_write(self.model)]
-        created = connection.ops.adapt_datetimefield_value(timezone.now())
+        created = adapted_now(connection)
         values: list[Any] = [riddle_id, player, correct, created, correct, riddle_id, player]
         statement = _KEEP_SQLITE if connection.vendor == "sqlite" else _KEEP
         # One statement is a transaction of its own: only within another one must a failure be kept apart.
