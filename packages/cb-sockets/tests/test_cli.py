@@ -13,12 +13,24 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 import cb_sockets
 import pytest
 import trustme
-from cb_sockets import Address, Delimited, LengthPrefixed, PeerClosed, Raw, connect, loadgen
+from cb_sockets import (
+    Address,
+    Delimited,
+    LengthPrefixed,
+    MessageSocket,
+    PeerClosed,
+    Raw,
+    TimeoutExceeded,
+    connect,
+    loadgen,
+    talk,
+)
 from cb_sockets.transport import reset
 
 ERROR = b"cb-sockets: "
@@ -506,10 +518,33 @@ def test_chat_waits_for_input_longer_than_for_the_peer(serving: Callable[..., An
     line = [sys.executable, "-m", "cb_sockets", "chat", server.address, "--timeout", "0.05"]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdin is not None
+        assert child.stdout is not None
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(1)
-        out, _ = child.communicate(b"late\n", timeout=30)
-    assert (child.returncode, out) == (0, b"late\n")
+        child.stdin.write(b"late\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == b"late\n"
+        child.communicate(timeout=30)
+    assert child.returncode == 0
+
+
+def test_chat_has_all_its_time_after_the_end_of_input() -> None:
+    """A wait that ends just after the input does is not the one that the peer is owed."""
+    ours, theirs = socket.socketpair()
+
+    class Waiting(MessageSocket):
+        def recv(self, *, timeout: float | EllipsisType | None = ...) -> bytes:
+            if theirs.fileno() != -1:
+                assert theirs.recv(1) == b""  # the end of input comes while we wait
+                theirs.sendall(b"late\n")
+                theirs.close()
+                raise TimeoutExceeded("the wait has begun long before")
+            return super().recv(timeout=timeout)
+
+    seen: list[bytes] = []
+    with Waiting(ours, Delimited()) as peer:
+        talk.chat(peer, [], seen.append, linger=30)
+    assert seen == [b"late"]
 
 
 def test_chat_says_when_the_connection_is_lost() -> None:

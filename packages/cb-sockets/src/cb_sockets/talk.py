@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -43,7 +45,7 @@ class _Sender(threading.Thread):
         self.half_close = half_close
         self.error: BaseException | None = None
         self.progress = threading.Condition()
-        self.ended = False
+        self.ended_at = math.inf
 
     def run(self) -> None:
         try:
@@ -59,13 +61,13 @@ class _Sender(threading.Thread):
             self.error = error
         finally:
             with self.progress:
-                self.ended = True
+                self.ended_at = time.monotonic()
                 self.progress.notify()
 
     def wait_for_sent(self, number: int) -> bool:
         """Whether message `number` has been sent; waits until it is, or all are."""
         with self.progress:
-            self.progress.wait_for(lambda: self.totals.sent >= number or self.ended)
+            self.progress.wait_for(lambda: self.totals.sent >= number or self.ended_at < math.inf)
             return self.totals.sent >= number
 
 
@@ -108,22 +110,26 @@ def send_all(
 def chat(peer: MessageSocket, messages: Iterable[bytes], receive: Callable[[bytes], None], *, linger: float) -> Totals:
     """Send what `messages` yields while receiving whatever comes, until the peer ends.
 
-    After the last message our side is half-closed, and the peer has `linger` seconds to say its last.
+    After the last message our side is half-closed; `linger` seconds after that, or after the peer's last message where
+    that is later, the talk ends.
     """
     totals = Totals()
     sender = _Sender(peer, messages, totals, half_close=True)
     sender.start()
+    wait = linger
     while True:
         try:
-            message = peer.recv(timeout=linger)
+            message = peer.recv(timeout=wait)
         except TimeoutExceeded:
-            if sender.ended:
+            wait = min(linger, sender.ended_at + linger - time.monotonic())
+            if wait <= 0:
                 break
             continue
         except PeerClosed as end:
             if not end.clean:
                 raise
             break
+        wait = linger
         totals.received += 1
         totals.received_bytes += len(message)
         receive(message)
