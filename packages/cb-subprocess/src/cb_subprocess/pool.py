@@ -142,8 +142,10 @@ class Pool:
         for fd in self._spares:
             os.close(fd)
         runs = [*self._running.values(), *(late for late in self._killing if late.ended)]
-        for late in self._killing:
+        for late in self._killing:  # told to end before: they get no second grace
             assert late.kill is not None
+            late.kill.hurry()
+            late.kill.step()
             late.kill.close()
         try:
             if runs:
