@@ -229,7 +229,7 @@ def slowly(x: int) -> int:
 def test_one_waits_for_the_other(place: str) -> None:
     """A second cache, as in a second process, waits for the first one's run; renewal keeps the claim meanwhile."""
     GO.clear()
-    with open_store(place, lock_ttl=0.3) as one, open_store(place, lock_ttl=0.3) as two:
+    with open_store(place, lock_ttl=1.5) as one, open_store(place, lock_ttl=1.5) as two:
         caches = iter([cached(store=one)(slowly), cached(store=two)(slowly)])
         results: list[int] = []
         renewed = threading.Event()

@@ -225,7 +225,7 @@ def test_a_server_that_takes_no_command_with_the_end_of_a_message() -> None:
 def test_a_late_answer_is_unknown(deliver: Any) -> None:
     """The answer to the end does not come in time: unknown, and said so."""
     with Server(faults=["EOM:delay=30"]) as server:
-        (result,) = deliver(server.url, [mail()], timeout=0.3)
+        (result,) = deliver(server.url, [mail()], timeout=2)
     assert result.recipients[0].state == "unknown"
     assert "no answer in time" in result.recipients[0].text
 

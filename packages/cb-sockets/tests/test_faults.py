@@ -135,7 +135,7 @@ def test_out_of_descriptors(kind: str, spawn: Callable[..., Any], eventually: An
         while True:  # as many as there are descriptors for
             peer = peers[len(served)]
             try:
-                assert peer.recv(timeout=0.3) == b"ok:x"
+                assert peer.recv(timeout=2) == b"ok:x"
             except TimeoutExceeded:
                 break
             served.append(peer)

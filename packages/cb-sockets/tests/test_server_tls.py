@@ -323,7 +323,7 @@ def test_client_gone_before_the_handshake(
 
 def test_idle_timeout_says_goodbye(serve: Serve, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
     """An idle connection over TLS is ended with TLS's goodbye, so that the client knows nothing was cut."""
-    server = serve(FRAMING, echo, tls=server_tls, limits=Limits(idle_timeout=0.1))
+    server = serve(FRAMING, echo, tls=server_tls, limits=Limits(idle_timeout=0.5))
     with connect(server.address, FRAMING, tls=client_tls) as peer:
         assert peer.request(b"x") == b"x"
         assert list(peer) == []

@@ -210,7 +210,7 @@ def test_many_waiting_clients(serve: Serve) -> None:
 
 def test_idle_timeout(serve: Serve) -> None:
     """A connection without a message for too long is ended cleanly."""
-    server = serve(FRAMING, echo, limits=Limits(idle_timeout=0.1))
+    server = serve(FRAMING, echo, limits=Limits(idle_timeout=0.5))
     with connect(server.address, FRAMING) as peer:
         assert peer.request(b"x") == b"x"
         with pytest.raises(PeerClosed) as end:
