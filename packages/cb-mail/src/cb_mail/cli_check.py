@@ -74,10 +74,7 @@ def _server(options: dict[str, Any], form: str) -> int:
         seconds = time.perf_counter() - start
         wire = client.wire
         assert wire is not None
-        start = time.perf_counter()
-        wire.write([b"NOOP\r\n"])
-        wire.read()
-        round_trip = time.perf_counter() - start
+        round_trip = min(_round_trip(wire) for _ in range(3))  # the way, not what else the machines are busy with
         certificate, cipher = wire.peer_certificate, wire.cipher
         place, used = client.place, tls or client.place.tls
     if used == "starttls":
@@ -141,6 +138,13 @@ def _certificate(der: bytes | None) -> dict[str, str]:
         "expires": str(found.get("notAfter", "")),
         "sha-256": hashlib.sha256(der).hexdigest(),
     }
+
+
+def _round_trip(wire: Any) -> float:
+    start = time.perf_counter()
+    wire.write([b"NOOP\r\n"])
+    wire.read()
+    return time.perf_counter() - start
 
 
 def _advice(capabilities: Any, round_trip: float) -> list[str]:
