@@ -102,11 +102,11 @@ def test_time_out_of_a_job(alive: Callable[[str], list[int]]) -> None:
 
 def test_a_job_that_ignores_sigterm(alive: Callable[[str], list[int]]) -> None:
     """While one job has its grace the others run on; then it is killed."""
-    stubborn = shell("trap '' TERM; (trap '' TERM; sleep 1.0625) & while :; do sleep 0.05; done; : stubborn-job")
+    stubborn = shell("trap '' TERM; (trap '' TERM; sleep 61.0625) & while :; do sleep 0.05; done; : stubborn-job")
     results = list(batch([stubborn, *echoes(5)], timeout=1, grace=0.5, at_once=2, order="done"))
     assert [job.seq for job in results][-1] == 1
     assert not alive("stubborn-job")
-    assert not alive("1.0625")
+    assert not alive("61.0625")
 
 
 def test_what_a_job_leaves_running_holds_nothing_up(alive: Callable[[str], list[int]]) -> None:
