@@ -41,6 +41,13 @@ async def waiting(ours: Any, count: int) -> None:
             await asyncio.sleep(0)
 
 
+async def happening(event: threading.Event) -> None:
+    """Return when another thread has set *event*."""
+    async with asyncio.timeout(20):
+        while not event.is_set():  # noqa: ASYNC110 - it is another thread's
+            await asyncio.sleep(0.001)
+
+
 def test_it_is_a_coroutine_function() -> None:
     """`inspect` says so of what is made of a coroutine function, a partial of one, an async `__call__`."""
     assert inspect.iscoroutinefunction(cached(Gate()))
@@ -193,8 +200,7 @@ def test_two_event_loops_share_a_run() -> None:
 
     @cached
     async def slow(key: int) -> int:
-        while not go.is_set():  # noqa: ASYNC110 - it is another thread's
-            await asyncio.sleep(0.001)
+        await happening(go)
         return key
 
     async def beside() -> int:
@@ -310,31 +316,27 @@ def test_stale_results_are_for_others(clock: Clock) -> None:
 
 def test_the_last_who_wants_it_may_be_in_another_loop() -> None:
     """Its cancellation ends the run in the loop where that is."""
-    ended: list[str] = []
+    ended, alone = threading.Event(), threading.Event()
 
     @cached
     async def slow(key: int) -> None:
         try:
             await asyncio.Event().wait()
         finally:
-            ended.append("ended")
+            ended.set()
 
     async def leading() -> None:
         task = asyncio.create_task(slow(1))
         await waiting(slow, 1)
         task.cancel()
         await asyncio.wait([task])
-        assert ended == []
-        async with asyncio.timeout(20):
-            while not ended:  # noqa: ASYNC110 - it is another thread's
-                await asyncio.sleep(0.001)
+        assert not ended.is_set()
+        alone.set()
+        await happening(ended)
 
     async def last() -> None:
         task = asyncio.create_task(slow(1))
-        await asyncio.sleep(0)
-        async with asyncio.timeout(20):
-            while _passengers(slow) > 1:  # noqa: ASYNC110 - it is another thread's
-                await asyncio.sleep(0.001)
+        await happening(alone)
         task.cancel()
         await asyncio.wait([task])
 
@@ -342,12 +344,7 @@ def test_the_last_who_wants_it_may_be_in_another_loop() -> None:
     until(lambda: slow.cache_info().misses == 1)
     asyncio.run(last())
     join(threads)
-    assert ended == ["ended"]
-
-
-def _passengers(function: Any) -> int:
-    """How many wait for the run of key 1 (white box)."""
-    return int(function.refresh.__self__._cache._flights[1].passengers)
+    assert ended.is_set()
 
 
 def test_interrupting_a_loop_takes_no_run_along() -> None:
