@@ -47,6 +47,9 @@ def serving(
         process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stderr=said, start_new_session=True, **options)
         try:
             yield _answering(process, said), process
+        except BaseException:
+            sys.stderr.write(os.pread(said.fileno(), 100_000, 0).decode())  # pytest shows it with the test that failed
+            raise
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)

@@ -12,7 +12,7 @@ from playwright.sync_api import sync_playwright
 from riddles_support import command, serving, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
@@ -47,6 +47,16 @@ def patient(browser: Any, **options: Any) -> Any:
     return page
 
 
+def follow(page: Any, act: Callable[[], None], says: str) -> None:
+    """Do what leads to another page, and see what that says when it is there as a whole.
+
+    What is clicked in a page that is still being loaded may move away under the pointer.
+    """
+    with page.expect_navigation():
+        act()
+    assert says in page.locator("body").inner_text(), page.url
+
+
 def test_an_author_writes_and_a_visitor_answers(browser: Any, site: Path, tmp_path: Path) -> None:
     """Login, a riddle that is refused and mended, the empty list, wrong, right; no script is needed by the visitor."""
     password = write(tmp_path, "password", "correct horse battery\n")
@@ -54,32 +64,30 @@ def test_an_author_writes_and_a_visitor_answers(browser: Any, site: Path, tmp_pa
     with serving() as (address, _):
         visitor = patient(browser, java_script_enabled=False, viewport={"width": 360, "height": 700})
         visitor.goto(f"{address}/riddles/")
-        visitor.get_by_text("No riddles are available right now.").wait_for()
+        assert visitor.get_by_text("No riddles are available right now.").is_visible()
 
         author = patient(browser)
         author.goto(f"{address}/admin/riddles/riddle/add/")
         author.fill("#id_username", "ada")
         author.fill("#id_password", "correct horse battery")
-        author.click("input[type=submit]")
+        follow(author, lambda: author.click("input[type=submit]"), "Add riddle")
         author.fill("#id_riddle_text", "What has keys?")
         author.fill("#id_option_set-0-text", "A piano")
         author.fill("#id_option_set-1-text", "A map")
-        author.click("input[name=_save]")
-        author.get_by_text("No option is correct.").wait_for()
+        follow(author, lambda: author.click("input[name=_save]"), "No option is correct.")
         author.check("#id_option_set-0-correct")
-        author.click("input[name=_save]")
-        author.get_by_text("was added successfully").wait_for()
+        follow(author, lambda: author.click("input[name=_save]"), "was added successfully")
         assert author.said == []
 
         visitor.reload()
-        visitor.get_by_role("link", name="What has keys?").click()
+        follow(visitor, visitor.get_by_role("link", name="What has keys?").click, "A map")
         visitor.get_by_label("A map").focus()
         visitor.keyboard.press("Space")
-        visitor.keyboard.press("Enter")
+        follow(visitor, lambda: visitor.keyboard.press("Enter"), "Wrong Answer!")
         assert visitor.get_by_role("alert").inner_text() == "Wrong Answer!"
         assert visitor.get_by_label("A map").is_checked()
         visitor.get_by_text("A piano").click()  # the whole row is the label
-        visitor.get_by_role("button", name="Answer").click()
+        follow(visitor, visitor.get_by_role("button", name="Answer").click, "Choose another one!")
         assert visitor.get_by_role("status").inner_text() == "Nice! Choose another one!"
         assert visitor.evaluate("document.documentElement.scrollWidth") <= 360
         assert visitor.said == []
@@ -127,8 +135,7 @@ def play(page: Any, address: str) -> list[tuple[str, list[str]]]:
     for number in range(4):
         page.goto(address)
         page.locator("fieldset label").nth(number).click()
-        page.locator("main form button").click()
-        page.locator(".said").wait_for()
+        follow(page, page.locator("main form button").click, "")
         said.append((page.locator(".said").get_attribute("role"), axe(page)))
         if said[-1][0] == "status":
             return said
