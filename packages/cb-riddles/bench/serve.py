@@ -16,7 +16,8 @@ from urllib.request import urlopen
 
 HERE = Path(__file__).parent
 GUNICORN = ("-m", "gunicorn", "--workers", "1", "--log-level", "error", "--bind")
-GRANIAN = ("-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "2", "--log-level", "error")
+GRANIAN = ("-m", "granian", "--workers", "1", "--log-level", "error", "--interface")
+RSGI = "cb_riddles.site.wsgi:site"
 PINNED = ["taskset", "-c", "0"] if shutil.which("taskset") and (os.cpu_count() or 1) > 1 else []
 
 
@@ -38,7 +39,10 @@ def serving(module: str, server: str, data: Path, *, tuned: str = "", path: str 
     elif server == "runserver":
         words = [str(HERE / f"{module}.py"), str(port)]
     else:
-        words = [*GRANIAN, "--host", "127.0.0.1", "--port", str(port), f"{module}:application"]
+        interface = (
+            ("rsgi", RSGI) if RSGI.startswith(module) else ("wsgi", "--blocking-threads", "2", f"{module}:application")
+        )
+        words = [*GRANIAN, *interface, "--host", "127.0.0.1", "--port", str(port)]
     line = [*PINNED, sys.executable, *words]
     quiet = subprocess.DEVNULL if server == "runserver" else None  # a line for each request
     with subprocess.Popen(line, env=env, start_new_session=True, stdout=quiet, stderr=quiet) as process:

@@ -45,7 +45,7 @@ from django.urls import include, path
 urlpatterns = [path("", include("cb_riddles.site.urls"))]
 ''',
     "wsgi.py": '''\
-"""What a WSGI server loads: granian --interface wsgi wsgi:application."""
+"""What a server loads: granian --interface rsgi wsgi:site, or wsgi:application where it speaks WSGI."""
 
 import os
 from pathlib import Path
@@ -53,9 +53,11 @@ from pathlib import Path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
 os.environ.setdefault("CB_RIDDLES_DATA", str(Path(__file__).parent / "data"))
 
+from cb_riddles.site.rsgi import Site  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 
 application = get_wsgi_application()
+site = Site(application)
 ''',
 }
 

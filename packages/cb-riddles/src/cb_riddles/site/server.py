@@ -82,12 +82,11 @@ class Server:
         from granian.log import LogLevels
 
         server: Any = Granian(
-            "cb_riddles.site.wsgi:application",
+            "cb_riddles.site.wsgi:site",
             address=self.host,
             port=self.port,
-            interface=Interfaces.WSGI,
+            interface=Interfaces.RSGI,
             workers=self.workers,
-            blocking_threads=2,
             websockets=False,
             log_level=LogLevels.warning,
         )

@@ -1,4 +1,4 @@
-"""What a WSGI server loads."""
+"""What a server loads: ``application`` where it speaks WSGI, ``site`` where it is granian."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from django.core.wsgi import get_wsgi_application
 
+from cb_riddles.site.rsgi import Site
+
 if TYPE_CHECKING:
     from django.core.handlers.wsgi import WSGIHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cb_riddles.site.settings")
 application: WSGIHandler = get_wsgi_application()
+site: Site = Site(application)
