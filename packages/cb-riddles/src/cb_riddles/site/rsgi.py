@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     _WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
     _Answer = tuple[int, list[tuple[str, str]], bytes]
 
-THREADS: int = 4
+THREADS: int = 2
 """How many pages are made at one time: one is made while another waits for the database."""
 BODY_WITHIN: float = 20.0
 """Seconds for a form to come as a whole."""
