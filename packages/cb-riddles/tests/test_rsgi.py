@@ -86,7 +86,13 @@ def asked(application: Any, body: Callable[[], Any], *headers: tuple[str, str], 
     ends = {"server": "127.0.0.1:80", "client": "127.0.0.1:5000", "authority": None}
     scope: Any = SimpleNamespace(**fields | ends | other, headers=SimpleNamespace(items=lambda: list(headers)))
     protocol: Any = Protocol(body)
-    asyncio.run(rsgi.Site(application).__rsgi__(scope, protocol))
+    site = rsgi.Site(application)
+
+    async def ask() -> None:
+        site.__rsgi_init__(asyncio.get_running_loop())
+        await site.__rsgi__(scope, protocol)
+
+    asyncio.run(ask())
     return tuple(protocol.answer)
 
 
