@@ -34,18 +34,16 @@ class Gate:
         return key
 
 
+async def happening(condition: Callable[[], object]) -> None:
+    """Return when *condition* holds, by whatever task or thread: :func:`until` for a coroutine."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.001)
+
+
 async def waiting(ours: Any, count: int) -> None:
     """Return when *count* callers wait."""
-    async with asyncio.timeout(20):
-        while ours.cache_info().waits < count:  # noqa: ASYNC110 - there is no event to wait for
-            await asyncio.sleep(0)
-
-
-async def happening(event: threading.Event) -> None:
-    """Return when another thread has set *event*."""
-    async with asyncio.timeout(20):
-        while not event.is_set():  # noqa: ASYNC110 - it is another thread's
-            await asyncio.sleep(0.001)
+    await happening(lambda: ours.cache_info().waits >= count)
 
 
 def test_it_is_a_coroutine_function() -> None:
@@ -200,7 +198,7 @@ def test_two_event_loops_share_a_run() -> None:
 
     @cached
     async def slow(key: int) -> int:
-        await happening(go)
+        await happening(go.is_set)
         return key
 
     async def beside() -> int:
@@ -316,27 +314,28 @@ def test_stale_results_are_for_others(clock: Clock) -> None:
 
 def test_the_last_who_wants_it_may_be_in_another_loop() -> None:
     """Its cancellation ends the run in the loop where that is."""
-    ended, alone = threading.Event(), threading.Event()
+    ended: list[str] = []
+    alone = threading.Event()
 
     @cached
     async def slow(key: int) -> None:
         try:
             await asyncio.Event().wait()
         finally:
-            ended.set()
+            ended.append("ended")
 
     async def leading() -> None:
         task = asyncio.create_task(slow(1))
         await waiting(slow, 1)
         task.cancel()
         await asyncio.wait([task])
-        assert not ended.is_set()
+        assert ended == []
         alone.set()
-        await happening(ended)
+        await happening(lambda: ended)
 
     async def last() -> None:
         task = asyncio.create_task(slow(1))
-        await happening(alone)
+        await happening(alone.is_set)
         task.cancel()
         await asyncio.wait([task])
 
@@ -344,7 +343,7 @@ def test_the_last_who_wants_it_may_be_in_another_loop() -> None:
     until(lambda: slow.cache_info().misses == 1)
     asyncio.run(last())
     join(threads)
-    assert ended.is_set()
+    assert ended == ["ended"]
 
 
 def test_interrupting_a_loop_takes_no_run_along() -> None:
