@@ -17,7 +17,6 @@ from urllib.request import urlopen
 HERE = Path(__file__).parent
 GUNICORN = ("-m", "gunicorn", "--workers", "1", "--log-level", "error", "--bind")
 GRANIAN = ("-m", "granian", "--workers", "1", "--log-level", "error", "--interface")
-RSGI = "cb_riddles.site.wsgi:site"
 PINNED = ["taskset", "-c", "0"] if shutil.which("taskset") and (os.cpu_count() or 1) > 1 else []
 
 
@@ -32,16 +31,16 @@ def serving(module: str, server: str, data: Path, *, tuned: str = "", path: str 
     port = free_port()
     env = os.environ | {"BENCH_DATA": str(data), "CB_RIDDLES_DATA": str(data), "CB_RIDDLES_HTTP": "1"}
     env |= {"PYTHONPATH": str(HERE), "BOOK_TUNED": tuned}
-    if module.startswith("cb_riddles"):
+    ours = module.startswith("cb_riddles")
+    if ours:
         env["DJANGO_SETTINGS_MODULE"] = "limitless"
     if server == "gunicorn":
         words = [*GUNICORN, f"127.0.0.1:{port}", f"{module}:application"]
     elif server == "runserver":
         words = [str(HERE / f"{module}.py"), str(port)]
     else:
-        interface = (
-            ("rsgi", RSGI) if RSGI.startswith(module) else ("wsgi", "--blocking-threads", "2", f"{module}:application")
-        )
+        wsgi = ("wsgi", "--blocking-threads", "2", f"{module}:application")
+        interface = ("rsgi", f"{module}:site") if ours else wsgi
         words = [*GRANIAN, *interface, "--host", "127.0.0.1", "--port", str(port)]
     line = [*PINNED, sys.executable, *words]
     quiet = subprocess.DEVNULL if server == "runserver" else None  # a line for each request

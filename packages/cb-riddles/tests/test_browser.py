@@ -47,7 +47,7 @@ def patient(browser: Any, **options: Any) -> Any:
     return page
 
 
-def follow(page: Any, act: Callable[[], None], says: str) -> None:
+def follow(page: Any, act: Callable[[], None], says: str = "") -> None:
     """Do what leads to another page, and see what that says when it is there as a whole.
 
     What is clicked in a page that is still being loaded may move away under the pointer.
@@ -135,7 +135,7 @@ def play(page: Any, address: str) -> list[tuple[str, list[str]]]:
     for number in range(4):
         page.goto(address)
         page.locator("fieldset label").nth(number).click()
-        follow(page, page.locator("main form button").click, "")
+        follow(page, page.locator("main form button").click)
         said.append((page.locator(".said").get_attribute("role"), axe(page)))
         if said[-1][0] == "status":
             return said

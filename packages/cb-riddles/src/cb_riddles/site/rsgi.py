@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import sys
 import threading
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -89,15 +89,13 @@ class Site:
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         while True:
             environ, future = self._jobs.get()
-            set_outcome: Callable[[Any], None]
-            outcome: object
             try:
-                set_outcome, outcome = future.set_result, self._answer(environ)
+                end = partial(future.set_result, self._answer(environ))
             except BaseException as error:  # noqa: BLE001 - granian's to tell
-                set_outcome, outcome = future.set_exception, error
+                end = partial(future.set_exception, error)
             with contextlib.suppress(RuntimeError):  # the loop is closed: the worker ends
-                loop.call_soon_threadsafe(_end, future, set_outcome, outcome)
-            del environ, future, set_outcome, outcome  # nothing is kept until the next request
+                loop.call_soon_threadsafe(_unless_cancelled, future, end)
+            del environ, future, end  # nothing is kept until the next request
 
     def _answer(self, environ: dict[str, Any]) -> _Answer:
         begun: list[tuple[int, list[tuple[str, str]]]] = []
@@ -113,9 +111,9 @@ class Site:
         return *begun[-1], body
 
 
-def _end(future: asyncio.Future[_Answer], set_outcome: Callable[[Any], None], outcome: object) -> None:
-    if not future.done():  # or cancelled
-        set_outcome(outcome)
+def _unless_cancelled(future: asyncio.Future[_Answer], end: Callable[[], None]) -> None:
+    if not future.done():
+        end()
 
 
 def _environ(scope: Scope) -> dict[str, Any]:
